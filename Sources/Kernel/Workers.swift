@@ -26,8 +26,10 @@ public protocol Workers: AnyObject {
     /// From the loop's thread.
     func submit(_ job: Job, to lane: Lane)
 
-    /// Jobs performed since the last call, in the order in which they ended. The descriptor
-    /// that the workers were made with has been signalled (`eventSignal`) for them.
+    /// An event descriptor (`eventCreate`) that is readable while performed jobs wait here.
+    var event: Int32 { get }
+
+    /// Jobs performed since the last call, in the order in which they ended; drains ``event``.
     func takePerformed() -> [Job]
 
     /// Jobs submitted whose `perform` has not returned yet.
