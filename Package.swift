@@ -26,7 +26,7 @@ let package = Package(
         // The protocol, without I/O.
         .target(name: "AMP"),
         .target(name: "Clocks"),
-        .target(name: "AMPSession", dependencies: ["AMP", "Clocks", deque]),
+        .target(name: "AMPSession", dependencies: ["AMP", deque]),
 
         // The machine below it.
         .target(name: "Kernel", dependencies: ["Clocks"]),

@@ -1,0 +1,258 @@
+import AMP
+
+/// An ask of ours that waits for its answer.
+struct Ask {
+    /// The streams that it carries: they are reset if it fails.
+    var uploads: [StreamID]
+}
+
+/// Why an ask cannot be made.
+public enum AskError: Error, Equatable, Sendable {
+    /// As many asks wait for their answers as the peer allows.
+    case tooManyAsks
+}
+
+extension Session {
+    // MARK: Calls of the peer's
+
+    /// Answers a call. An answer to a call already answered, or that wanted none, goes nowhere.
+    public mutating func answer(_ call: CallID?, _ box: Box) {
+        guard let tag = takeTag(call) else { return }
+        sendAnswer(tag, box)
+    }
+
+    /// Answers a call with an error; its description is cut at 1,024 bytes.
+    public mutating func fail(_ call: CallID?, _ error: RemoteError) {
+        guard let tag = takeTag(call) else { return }
+        outbox.append { output in
+            output.appendPair("_error", tag)
+            output.appendPair("_error_code", error.code.utf8.prefix(255))
+            output.appendPair("_error_description", error.reason.utf8(prefix: 1_024))
+            output.appendTerminator()
+        }
+    }
+
+    /// Calls of the peer's that wait for their answers.
+    public var openCalls: Int { tags.count }
+
+    /// A call that waited because the outbox was full, once it is not any more.
+    public mutating func takeDeferredCall() -> Call? {
+        guard outbox.count < limits.outboxBytes, let call = deferred.popFirst() else { return nil }
+        deferredBytes -= call.box.bytes.count
+        return call
+    }
+
+    mutating func readCall(_ name: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> Event {
+        let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
+        var id: CallID?
+        if let tag {
+            callsTaken += 1
+            id = CallID(number: callsTaken)
+            try keepTag(tag, id: CallID(number: callsTaken))
+        }
+        let call = Call(
+            id: id, name: String(decoding: input.bytes(in: name), as: UTF8.self),
+            box: Box(parser.pairs, of: input))
+        if isLeaving, let id {
+            fail(id, RemoteError(code: "GOAWAY", reason: "this server is shutting down"))
+            return .nothing
+        }
+        guard outbox.count >= limits.outboxBytes || !deferred.isEmpty else { return .call(call) }
+        deferredBytes += call.box.bytes.count
+        guard deferredBytes <= limits.deferredBytes else {
+            throw Violation(.limit, "more than \(limits.deferredBytes) bytes of calls, answers unread")
+        }
+        deferred.append(call)
+        return .nothing
+    }
+
+    mutating func readPing(_ arguments: StreamArguments) -> Event {
+        guard let tag = arguments.tag else { return .nothing }
+        var box = Box()
+        if let nonce = arguments.nonce { try? box.append("nonce", nonce) }
+        sendAnswer(tag, box)
+        return .nothing
+    }
+
+    mutating func readCancel(_ arguments: StreamArguments) throws(Violation) -> Event {
+        guard let ask = arguments.ask else { throw Violation(.refused, "stream-cancel without ask") }
+        guard let id = tags.first(where: { $0.value == ask })?.key else { return .nothing }
+        if let index = deferred.firstIndex(where: { $0.id == id }) {
+            deferredBytes -= deferred.remove(at: index).box.bytes.count
+            fail(id, RemoteError(code: "CANCELLED", reason: "cancelled before it began"))
+            return .nothing
+        }
+        return .cancel(id)
+    }
+
+    private mutating func keepTag(_ tag: [UInt8], id: CallID) throws(Violation) {
+        guard tags.count < Int(limits.settings.maxAsks) else {
+            throw Violation(.limit, "more than \(limits.settings.maxAsks) asks outstanding")
+        }
+        tagBytes += tag.count
+        guard tagBytes <= limits.tagBytes else {
+            throw Violation(.limit, "more than \(limits.tagBytes) bytes of ask tags outstanding")
+        }
+        tags[id] = tag
+    }
+
+    private mutating func takeTag(_ call: CallID?) -> [UInt8]? {
+        guard let call, let tag = tags.removeValue(forKey: call) else { return nil }
+        tagBytes -= tag.count
+        return tag
+    }
+
+    mutating func sendAnswer(_ tag: [UInt8], _ box: Box) {
+        outbox.append { output in
+            output.appendPair("_answer", tag)
+            box.write(to: &output)
+        }
+    }
+
+    // MARK: Calls of ours
+
+    /// Calls a command of the peer's; `uploads` are the streams that its arguments carry.
+    ///
+    /// - Returns: what its answer will name; nil for a command without one.
+    public mutating func ask(
+        _ command: String, _ arguments: Box, requiresAnswer: Bool = true,
+        uploads: [StreamID] = []
+    ) throws(AskError) -> AskID? {
+        guard asks.count < peer.maxAsks else { throw .tooManyAsks }
+        asksMade += 1
+        let id = AskID(number: asksMade)
+        outbox.append { output in
+            if requiresAnswer { output.appendPair("_ask", id.tag) }
+            output.appendPair("_command", command.utf8.prefix(65_534))
+            arguments.write(to: &output)
+        }
+        guard requiresAnswer else { return nil }
+        asks[id] = Ask(uploads: uploads)
+        return id
+    }
+
+    /// Says hello: to be the first thing on a connection. Its answer is the event `.hello`, or
+    /// `.failure` with `UNHANDLED` from a peer that knows no streams.
+    public mutating func sayHello() throws(AskError) -> AskID? {
+        guard let box = try? Box(arguments: Hello(limits.settings)) else { return nil }
+        helloAsk = try ask("stream-hello", box)
+        return helloAsk
+    }
+
+    /// Asks the peer to cancel a call of ours; its one answer still comes.
+    public mutating func cancel(_ ask: AskID) {
+        guard asks[ask] != nil, isSettled, peer.features.contains(.cancel) else { return }
+        outbox.append { output in
+            output.appendPair("_command", "stream-cancel".utf8)
+            output.appendPair("ask", ask.tag)
+            output.appendTerminator()
+        }
+    }
+
+    /// Asks of ours that wait for their answers.
+    public var openAsks: Int { asks.count }
+
+    mutating func readAnswer(_ tag: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> Event {
+        guard let id = AskID(tag: input.bytes(in: tag)), asks.removeValue(forKey: id) != nil else {
+            return .nothing
+        }
+        let box = Box(parser.pairs, of: input)
+        guard id == helloAsk else { return .answer(id, box) }
+        helloAsk = nil
+        try settle(with: box)
+        following.append(.answer(id, box))
+        return .hello(peer)
+    }
+
+    mutating func readError(_ tag: Range<Int>, _ input: Span<UInt8>) -> Event {
+        guard let id = AskID(tag: input.bytes(in: tag)), let ask = asks.removeValue(forKey: id)
+        else { return .nothing }
+        if id == helloAsk { helloAsk = nil }
+        let box = Box(parser.pairs, of: input)
+        let error = RemoteError(
+            code: box.text(of: "_error_code") ?? RemoteError.unknown,
+            reason: box.text(of: "_error_description") ?? "")
+        for stream in ask.uploads where isSending(stream) {
+            reset(stream, .cancelled, reason: "the call failed")
+            following.append(.stop(stream, Code(error.code), reason: error.reason))
+        }
+        return .failure(id, error)
+    }
+
+    // MARK: Hello and going away
+
+    mutating func readHello(_ input: Span<UInt8>) throws(Violation) -> Event {
+        let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
+        let isFirst = !hasReadBox && !isSettled || helloAsk != nil && !peerKnowsStreams
+        guard isFirst else {
+            if let tag { refuseHello(tag) }
+            return .nothing
+        }
+        try settle(with: Box(parser.pairs, of: input))
+        if let tag, let box = try? Box(arguments: Hello(limits.settings)) { sendAnswer(tag, box) }
+        return .hello(peer)
+    }
+
+    private mutating func refuseHello(_ tag: [UInt8]) {
+        outbox.append { output in
+            output.appendPair("_error", tag)
+            output.appendPair("_error_code", "ALREADY".utf8)
+            output.appendPair("_error_description", "hello comes once, and first".utf8)
+            output.appendTerminator()
+        }
+    }
+
+    private mutating func settle(with box: Box) throws(Violation) {
+        let hello: Hello
+        do { hello = try box.decode(Hello.self) } catch {
+            throw Violation(.refused, "stream-hello: \(error)")
+        }
+        peer = try hello.settings()
+        peerKnowsStreams = true
+        if isSettled { return }
+        isSettled = true
+        receiveWindow.widen(to: limits.settings.connectionWindow)
+        raiseConnectionCredit(to: peer.connectionWindow)
+        scheduler.chunk = peer.chunk
+    }
+
+    /// Tells a peer that knows streams that this side is leaving: asks that come after it fail
+    /// with `GOAWAY`, earlier ones and their streams complete.
+    public mutating func goAway(_ code: Code, reason: String) {
+        isLeaving = true
+        guard peerKnowsStreams else { return }
+        outbox.append { output in
+            output.appendPair("_command", "stream-goaway".utf8)
+            output.appendPair("code", code.word.utf8)
+            output.appendPair("reason", reason.utf8(prefix: 1_024))
+            output.appendTerminator()
+        }
+    }
+}
+
+extension AskID {
+    /// The tag that Twisted would give it: lower-case hexadecimal.
+    var tag: String.UTF8View { String(number, radix: 16).utf8 }
+
+    /// nil for a tag that is none of ours.
+    init?(tag: [UInt8]) {
+        guard tag.count <= 16, let number = UInt64(String(decoding: tag, as: UTF8.self), radix: 16)
+        else { return nil }
+        self.init(number: number)
+        guard self.tag.elementsEqual(tag) else { return nil }
+    }
+}
+
+extension String {
+    /// At most `count` bytes of UTF-8, cut between characters.
+    func utf8(prefix count: Int) -> Substring.UTF8View {
+        guard utf8.count > count else { return self[...].utf8 }
+        var end = utf8.index(startIndex, offsetBy: count)
+        while end > startIndex, !utf8[end].isUTF8Start { end = utf8.index(before: end) }
+        return self[..<end].utf8
+    }
+}
+
+extension UInt8 {
+    fileprivate var isUTF8Start: Bool { self & 0xC0 != 0x80 }
+}
