@@ -17,7 +17,7 @@ public struct OpenFlags: OptionSet, Sendable {
 
 /// What lies under a name.
 public enum FileKind: Sendable {
-    case regular, directory, symbolicLink, other
+    case regular, directory, symbolicLink, socket, other
 }
 
 /// The parts of `fstat(2)` that are used here.

@@ -70,6 +70,8 @@ public protocol Kernel: AnyObject, Sendable {
     ) throws(Errno) -> Int
     /// `shutdown(SHUT_WR)`.
     func shutdownWrites(_ socket: Int32) throws(Errno)
+    /// `fcntl(2)`, `O_NONBLOCK` and `FD_CLOEXEC`: for a descriptor that was handed to us.
+    func makeNonBlocking(_ descriptor: Int32) throws(Errno)
 
     // MARK: Files
 
