@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "Kernel", dependencies: ["Clocks"]),
         .target(name: "CLinux"),
         .target(name: "LinuxKernel", dependencies: ["Kernel", "CLinux", deque]),
-        .target(name: "Runtime", dependencies: ["AMPSession", "Kernel", heap, deque]),
+        .target(name: "Runtime", dependencies: ["AMPSession", "Kernel", "Digests", heap, deque]),
 
         // What ampd serves.
         .systemLibrary(
@@ -41,15 +41,16 @@ let package = Package(
             name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "Digests", dependencies: ["CXXHash", "COpenSSL"]),
         .target(name: "Store", dependencies: ["Kernel", "Digests"]),
+        .target(name: "StoreCommands", dependencies: ["AMP"]),
         .target(name: "AMPServer", dependencies: ["Runtime"]),
         .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CTOML", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
-        .target(name: "Daemon", dependencies: ["AMPServer", "Store", "CSystemd", "CTOML"]),
+        .target(name: "Daemon", dependencies: ["AMPServer", "Store", "StoreCommands", "CSystemd", "CTOML"]),
         .executableTarget(name: "ampd", dependencies: ["Daemon", "LinuxKernel"]),
 
         // Who calls it.
-        .target(name: "AMPClient", dependencies: ["Runtime", "LinuxKernel", "Digests"]),
+        .target(name: "AMPClient", dependencies: ["Runtime", "LinuxKernel", "Digests", "StoreCommands"]),
         .executableTarget(name: "amp", dependencies: ["AMPClient", argumentParser, histogram]),
 
         // Tests.

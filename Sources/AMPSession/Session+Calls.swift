@@ -42,7 +42,7 @@ extension Session {
         return call
     }
 
-    mutating func readCall(_ name: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> Event {
+    mutating func readCall(_ name: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> SessionEvent {
         let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
         var id: CallID?
         if let tag {
@@ -66,7 +66,7 @@ extension Session {
         return .nothing
     }
 
-    mutating func readPing(_ arguments: StreamArguments) -> Event {
+    mutating func readPing(_ arguments: StreamArguments) -> SessionEvent {
         guard let tag = arguments.tag else { return .nothing }
         var box = Box()
         if let nonce = arguments.nonce { try? box.append("nonce", nonce) }
@@ -74,7 +74,7 @@ extension Session {
         return .nothing
     }
 
-    mutating func readCancel(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readCancel(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         guard let ask = arguments.ask else { throw Violation(.refused, "stream-cancel without ask") }
         guard let id = tags.first(where: { $0.value == ask })?.key else { return .nothing }
         if let index = deferred.firstIndex(where: { $0.id == id }) {
@@ -152,7 +152,7 @@ extension Session {
     /// Asks of ours that wait for their answers.
     public var openAsks: Int { asks.count }
 
-    mutating func readAnswer(_ tag: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> Event {
+    mutating func readAnswer(_ tag: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> SessionEvent {
         guard let id = AskID(tag: input.bytes(in: tag)), asks.removeValue(forKey: id) != nil else {
             return .nothing
         }
@@ -164,7 +164,7 @@ extension Session {
         return .hello(peer)
     }
 
-    mutating func readError(_ tag: Range<Int>, _ input: Span<UInt8>) -> Event {
+    mutating func readError(_ tag: Range<Int>, _ input: Span<UInt8>) -> SessionEvent {
         guard let id = AskID(tag: input.bytes(in: tag)), let ask = asks.removeValue(forKey: id)
         else { return .nothing }
         if id == helloAsk { helloAsk = nil }
@@ -181,7 +181,7 @@ extension Session {
 
     // MARK: Hello and going away
 
-    mutating func readHello(_ input: Span<UInt8>) throws(Violation) -> Event {
+    mutating func readHello(_ input: Span<UInt8>) throws(Violation) -> SessionEvent {
         let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
         let isFirst = !hasReadBox && !isSettled || helloAsk != nil && !peerKnowsStreams
         guard isFirst else {

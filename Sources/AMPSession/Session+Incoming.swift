@@ -68,7 +68,7 @@ extension Session {
         if !hasEnded { sendStop(id, code, reason) }
     }
 
-    mutating func readData(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readData(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
         guard let data = arguments.data else { throw Violation(.refused, "stream-data without data") }
         guard data.count <= ownSettings.chunk else {
@@ -97,7 +97,7 @@ extension Session {
         }
     }
 
-    mutating func readEnd(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readEnd(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
         guard let length = arguments.length else {
             throw Violation(.refused, "stream-end without length")
@@ -122,7 +122,7 @@ extension Session {
         return .end(id, digest: arguments.digest)
     }
 
-    mutating func readReset(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readReset(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
         guard let stream = incoming[id] else {
             try refuse(id)
@@ -145,7 +145,7 @@ extension Session {
         return max(ownSettings.window, share)
     }
 
-    private mutating func readEmptyData() throws(Violation) -> Event {
+    private mutating func readEmptyData() throws(Violation) -> SessionEvent {
         emptyChunks += 1
         guard emptyChunks <= limits.emptyChunks else {
             throw Violation(.limit, "\(emptyChunks) empty chunks in a row")

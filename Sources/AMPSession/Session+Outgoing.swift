@@ -64,7 +64,7 @@ extension Session {
         return outgoing[slot].credit.limit
     }
 
-    mutating func readCredit(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readCredit(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
         guard let limit = arguments.limit else {
             throw Violation(.refused, "stream-credit without limit")
@@ -77,7 +77,7 @@ extension Session {
         return .nothing
     }
 
-    mutating func readStop(_ arguments: StreamArguments) throws(Violation) -> Event {
+    mutating func readStop(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
         guard let slot = outgoingSlots[id] else { return .nothing }
         close(slot)

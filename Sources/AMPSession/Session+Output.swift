@@ -56,6 +56,9 @@ extension Session {
     /// Bytes of answers and commands that wait.
     public var outboxBytes: Int { outbox.count }
 
+    /// Whether no command waits and no chunk is under way.
+    public var isOutboxEmpty: Bool { outbox.isEmpty }
+
     /// Whether nothing waits to be written that could be written now.
     public var isFlushed: Bool {
         outbox.isEmpty && (scheduler.isEmpty || connectionCredit.available == 0)

@@ -50,7 +50,7 @@ public struct Session: ~Copyable {
     var outbox: Outbox
 
     /// Events that follow from one already delivered; they come before the next box.
-    var following = Deque<Event>()
+    var following = Deque<SessionEvent>()
 
     public init(limits: SessionLimits = SessionLimits()) {
         self.limits = limits
@@ -68,13 +68,13 @@ public struct Session: ~Copyable {
     /// The length is 0 for an event that follows from the box before.
     public mutating func next(
         _ input: Span<UInt8>
-    ) throws(Violation) -> (length: Int, event: Event)? {
+    ) throws(Violation) -> (length: Int, event: SessionEvent)? {
         if let event = following.popFirst() { return (0, event) }
         guard let length = try parser.next(input) else { return nil }
         return (length, try read(input))
     }
 
-    private mutating func read(_ input: Span<UInt8>) throws(Violation) -> Event {
+    private mutating func read(_ input: Span<UInt8>) throws(Violation) -> SessionEvent {
         defer { hasReadBox = true }
         if let tag = parser.value(of: "_answer", in: input) { return try readAnswer(tag, input) }
         if let tag = parser.value(of: "_error", in: input) { return readError(tag, input) }
@@ -89,7 +89,7 @@ public struct Session: ~Copyable {
 
     private mutating func readStreamCommand(
         _ command: StreamCommand, _ input: Span<UInt8>
-    ) throws(Violation) -> Event {
+    ) throws(Violation) -> SessionEvent {
         let arguments = try StreamArguments(command, parser, input)
         let event =
             switch command {
@@ -101,7 +101,7 @@ public struct Session: ~Copyable {
             case .hello: try readHello(input)
             case .ping: readPing(arguments)
             case .goAway:
-                Event.goAway(arguments.code, reason: arguments.reason)
+                SessionEvent.goAway(arguments.code, reason: arguments.reason)
             case .cancel: try readCancel(arguments)
             }
         if let tag = arguments.tag, !command.answersItself { sendAnswer(tag, Box()) }

@@ -124,3 +124,15 @@ public protocol Kernel: AnyObject, Sendable {
     /// `fsetxattr(2)`.
     func setAttribute(_ name: String, of file: Int32, to value: [UInt8]) throws(Errno)
 }
+
+extension Kernel {
+    /// `send` of one piece of memory.
+    public func send(
+        _ socket: Int32, _ bytes: UnsafeRawBufferPointer, more: Bool
+    ) throws(Errno) -> Int {
+        var vector = IOVector(base: bytes.baseAddress, count: bytes.count)
+        return try withUnsafePointer(to: &vector) { vector throws(Errno) in
+            try send(socket, UnsafeBufferPointer(start: vector, count: 1), more: more)
+        }
+    }
+}

@@ -1,7 +1,7 @@
 import AMP
 
 /// What a box that arrived means to the application.
-public enum Event: Sendable {
+public enum SessionEvent: Sendable {
     /// Nothing: the session has dealt with it.
     case nothing
     /// The peer calls a command; exactly one answer is owed if it has an ``Call/id``.

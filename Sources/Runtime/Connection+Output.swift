@@ -1,0 +1,136 @@
+/// What goes out: commands at the end of the turn, chunks when the kernel wants more.
+extension Connection: Deferred {
+    /// Has the outbox written at the end of this turn.
+    func wake() {
+        guard !isFlushQueued, !isClosed else { return }
+        isFlushQueued = true
+        reactor.runBeforeSleep(self)
+    }
+
+    public func runDeferred() {
+        isFlushQueued = false
+        guard !isClosed else { return }
+        takeDeferredCalls()
+        // While the kernel has said that it wants no more, only it says when it does again.
+        if !isBlocked { write(chunks: wantsWritable ? 0 : 1) }
+        flushSinks()
+        finishIfDone()
+    }
+
+    func writable() {
+        guard !isClosed else { return }
+        isBlocked = false
+        write(chunks: limits.chunksPerTurn)
+        takeDeferredCalls()
+        finishIfDone()
+    }
+
+    private func flushSinks() {
+        let sinks = sinksToFlush
+        sinksToFlush.removeAll(keepingCapacity: true)
+        for sink in sinks { sink.flush() }
+    }
+
+    /// Writes commands, and so many chunks at most; the rest waits until the kernel wants more.
+    private func write(chunks: Int) {
+        var chunksLeft = mayBeginChunks ? chunks : 0
+        do throws(Errno) {
+            while !isClosed {
+                switch session.output(withChunk: chunksLeft > 0) {
+                case .idle:
+                    return setWantsWritable(mayBeginChunks && !session.isFlushed)
+                case .bytes(_, let more):
+                    let count = try sendBytes(more: more)
+                    session.wrote(count)
+                    bytesOut &+= UInt64(count)
+                case .payload(let stream, let offset, let count):
+                    let sent = try sendPayload(of: stream, at: offset, count: count)
+                    if wrote(sent, of: stream, at: offset, outOf: count) { chunksLeft -= 1 }
+                }
+            }
+        } catch .again {
+            isBlocked = true
+            setWantsWritable(true)
+        } catch {
+            close(.failed(error))
+        }
+    }
+
+    private var mayBeginChunks: Bool {
+        switch phase {
+        case .open, .peerFinished: true
+        case .finishing, .lingering, .closed: false
+        }
+    }
+
+    private func sendBytes(more: Bool) throws(Errno) -> Int {
+        let (kernel, number) = (reactor.kernel, number)
+        return try session.withOutputBytes { bytes throws(Errno) in
+            try kernel.send(number, bytes, more: more)
+        }
+    }
+
+    /// Sends some of a payload. What its source lacks is padded: the head has promised it.
+    private func sendPayload(
+        of stream: StreamID, at offset: UInt64, count: Int
+    ) throws(Errno) -> Int {
+        switch sources[stream]?.payload(at: offset, count: count) ?? .missing {
+        case .file(let file, let position):
+            let sent = try reactor.kernel.sendFile(number, from: file, offset: position, count: count)
+            if sent > 0 { return sent }
+        case .memory(let bytes):
+            return try reactor.kernel.send(number, bytes, more: false)
+        case .missing: break
+        }
+        if sources[stream] != nil {
+            reset(stream, .storage, reason: "the file has become shorter")
+        }
+        let part = UnsafeRawBufferPointer(rebasing: Self.padding[..<min(count, Self.padding.count)])
+        return try reactor.kernel.send(number, part, more: false)
+    }
+
+    /// Counts bytes of a payload; true if it is complete.
+    private func wrote(_ sent: Int, of stream: StreamID, at offset: UInt64, outOf count: Int) -> Bool {
+        session.wrote(sent)
+        bytesOut &+= UInt64(sent)
+        sources[stream]?.sent(upTo: offset + UInt64(sent))
+        guard sent == count else { return false }
+        closeFinishedSource(stream)
+        return true
+    }
+
+    /// Lets go of a source all of whose bytes have gone.
+    func closeFinishedSource(_ stream: StreamID) {
+        guard !session.isSending(stream), !session.isChunkUnderWay(stream) else { return }
+        sources.removeValue(forKey: stream)?.closed(nil)
+    }
+
+    /// Lets go of a source at once. A chunk of it that is under way is padded.
+    func closeSource(_ stream: StreamID, _ fault: StreamFault) {
+        sources.removeValue(forKey: stream)?.closed(fault)
+    }
+
+    private func setWantsWritable(_ wanted: Bool) {
+        guard wanted != wantsWritable else { return }
+        wantsWritable = wanted
+        updateInterest()
+    }
+
+    func updateInterest() {
+        guard let token else { return }
+        var interest: Readiness = wantsWritable ? .writable : []
+        switch phase {
+        case .open: if !isReadingPaused { interest.insert(.readable) }
+        case .finishing, .lingering: interest.insert(.readable)
+        case .peerFinished, .closed: break
+        }
+        reactor.modify(token, interest: interest)
+    }
+
+    /// Zeros, as many as the longest chunk has bytes.
+    nonisolated(unsafe) private static let padding: UnsafeRawBufferPointer = {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        return UnsafeRawBufferPointer(zeros)
+    }()
+}
