@@ -351,5 +351,8 @@ struct ReactorTurnTests {
         pthread_kill(pthread_self(), SIGHUP)
         try loop.turn()
         #expect(ears.heard.count == 2)
+        // It stays blocked, and waits; taken off here, since this thread serves other tests.
+        let heir = Descriptor(try loop.kernel.signalCreate([.hangup]), of: loop.kernel)
+        #expect(loop.kernel.signalRead(heir.number) == .hangup)
     }
 }

@@ -66,13 +66,7 @@ final class Scratch {
     }
 
     func connect(to address: SocketAddress) throws -> Descriptor {
-        let socket = Descriptor(try kernel.socket(for: address), of: kernel)
-        do throws(Errno) {
-            try kernel.connect(socket.number, to: address)
-        } catch {
-            guard error == .inProgress else { throw error }
-        }
-        return socket
+        Descriptor(try kernel.dial(address), of: kernel)
     }
 
     @discardableResult
@@ -123,4 +117,20 @@ struct Listening: ~Copyable {
 struct Pair: ~Copyable {
     let client: Descriptor
     let server: Descriptor
+}
+
+extension LinuxKernel {
+    /// A socket that connects to `address`, or has.
+    func dial(_ address: SocketAddress) throws(Errno) -> Int32 {
+        let socket = try socket(for: address)
+        do throws(Errno) {
+            try connect(socket, to: address)
+        } catch {
+            guard error == .inProgress else {
+                close(socket)
+                throw error
+            }
+        }
+        return socket
+    }
 }
