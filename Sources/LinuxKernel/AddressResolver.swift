@@ -34,7 +34,8 @@ public enum AddressResolver {
         var list: UnsafeMutablePointer<addrinfo>?
         let failure = getaddrinfo(host, String(port), &hints, &list)
         guard failure == 0 else {
-            let words = failure == EAI_SYSTEM ? UnsafePointer(strerror(errno)) : gai_strerror(failure)
+            let words =
+                failure == EAI_SYSTEM ? UnsafePointer(strerror(errno)) : gai_strerror(failure)
             throw ResolutionError(
                 host: host, reason: words.map { String(cString: $0) } ?? "error \(failure)")
         }

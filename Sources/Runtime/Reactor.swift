@@ -35,7 +35,6 @@ public final class Reactor {
     private var atEndOfNextTurn: [any Deferred] = []
     private let events = UnsafeMutableBufferPointer<Event>.allocate(capacity: 256)
     private var isStopped = false
-    private var watchers: [CompletionWatcher] = []
 
     private struct Registration {
         let handler: any EventHandler
@@ -53,15 +52,9 @@ public final class Reactor {
         epoll = Descriptor(try kernel.epollCreate(), of: kernel)
         mailbox = try Mailbox(kernel: kernel)
         now = kernel.now()
-        let mailbox = mailbox
-        for (descriptor, deliver) in [
-            (workers.event, { for job in workers.takePerformed() { job.finish() } }),
-            (mailbox.event.number, { mailbox.deliver() }),
-        ] {
-            let watcher = CompletionWatcher(deliver)
-            watchers.append(watcher)
-            _ = try add(watcher, descriptor: descriptor, interest: .readable)
-        }
+        _ = try add(
+            MailWatcher(mailbox), descriptor: mailbox.event.number, interest: .readable)
+        _ = try add(JobWatcher(workers), descriptor: workers.event, interest: .readable)
     }
 
     deinit { events.deallocate() }
@@ -184,11 +177,20 @@ public struct LoopMeasures: Sendable {
     }
 }
 
-/// Fetches what other threads have done.
-private final class CompletionWatcher: EventHandler {
-    private let deliver: () -> Void
+private final class MailWatcher: EventHandler {
+    private let mailbox: Mailbox
 
-    init(_ deliver: @escaping () -> Void) { self.deliver = deliver }
+    init(_ mailbox: Mailbox) { self.mailbox = mailbox }
 
-    func ready(_ readiness: Readiness) { deliver() }
+    func ready(_ readiness: Readiness) { mailbox.deliver() }
+}
+
+private final class JobWatcher: EventHandler {
+    private let workers: any Workers
+
+    init(_ workers: any Workers) { self.workers = workers }
+
+    func ready(_ readiness: Readiness) {
+        for job in workers.takePerformed() { job.finish() }
+    }
 }
