@@ -118,7 +118,7 @@ final class UploadFolder: Sendable {
             try kernel.sync(parent)
         } catch .exists {}
         return Descriptor(
-            try kernel.open(name, in: parent, [.directory, .noFollow], mode: 0), of: kernel)
+            try kernel.open(name, in: parent, .directory, mode: 0), of: kernel)
     }
 
     /// Writes the version into a new folder, refuses one that is not ours.
