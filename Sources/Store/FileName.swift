@@ -26,11 +26,24 @@ public struct FileName: Sendable {
         return String(path[path.utf8.index(after: slash)...])
     }
 
-    /// The path of its directory, nil at the root.
-    public var parent: String? {
+    /// Its directory, nil at the root.
+    public var parent: FileName? {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return nil }
-        return String(path[..<slash])
+        return FileName(checked: String(path[..<slash]))
     }
+
+    /// Its directory and that one's and so on, the topmost first.
+    var ancestors: [FileName] {
+        var ancestors: [FileName] = []
+        var next = parent
+        while let directory = next {
+            ancestors.append(directory)
+            next = directory.parent
+        }
+        return ancestors.reversed()
+    }
+
+    private init(checked path: String) { self.path = path }
 
     /// Whether bytes from a directory can be a component of a name: the component, or nil.
     static func component(_ bytes: [UInt8]) -> String? {

@@ -38,7 +38,9 @@ extension StoreError {
             case .isDirectory: .isDirectory
             case .notEmpty: .notEmpty
             case .nameTooLong: .badName
-            case .notPermitted, .accessDenied, .readOnly, .symbolicLinks, .crossDevice: .denied
+            case .notPermitted, .accessDenied, .readOnly, .symbolicLinks, .crossDevice,
+                .noSuchDevice:
+                .denied
             case .tooManyFiles, .tooManyFilesInSystem, .noMemory, .noBuffers: .limit
             case _ where error.isFull: .noSpace
             default: .io
@@ -46,6 +48,11 @@ extension StoreError {
         let words = error == .symbolicLinks ? "a symbolic link is in the way" : error.description
         self.init(code, place + ": " + words)
     }
+}
+
+extension Errno {
+    /// ENXIO: `open(2)` of a socket, or of a device that is not there.
+    static let noSuchDevice = Errno(6)
 }
 
 /// Runs system calls about one place and words what they throw.

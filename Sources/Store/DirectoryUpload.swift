@@ -1,0 +1,307 @@
+import Digests
+import Kernel
+
+/// An upload into a directory: a hidden file that becomes the named one by a rename.
+///
+/// On its way it starts writeback every few MiB, so that the final sync has little left to do,
+/// and with a token it makes checkpoints: `fdatasync(2)`, then the offset into the record.
+/// A sync of data that failed is never tried again, for the kernel may have dropped the pages
+/// and would report success: the upload is discarded.
+final class DirectoryUpload: Upload {
+    private let driver: DirectoryDriver
+    private let request: UploadRequest
+    /// Of an upload with a token, see ``UploadFolder``; else nil, as `record` is.
+    private let stem: String?
+    private let record: UploadRecord?
+    /// Its name in the folder of uploads.
+    private let fileName: String
+    /// nil when the upload has ended.
+    private var file: Descriptor?
+    /// Of the bytes since `begin`.
+    private var sent: DigestState?
+    /// Of the whole file, where `sent` is not just that.
+    private var whole: DigestState?
+    private(set) var size: UInt64
+    private var writebackStarted: UInt64
+
+    private static let writebackInterval: UInt64 = 4 << 20
+
+    /// Begins an upload without a token.
+    static func start(
+        _ request: UploadRequest, in driver: DirectoryDriver
+    ) throws(StoreError) -> DirectoryUpload {
+        let upload = try naming(request.name.path) { () throws(Errno) in
+            let fileName = driver.uploads.randomName()
+            let file = try driver.uploads.create(fileName)
+            return DirectoryUpload(
+                driver, request, stem: nil, record: nil, fileName: fileName, file: file)
+        }
+        do {
+            try upload.prepare()
+        } catch {
+            upload.discard()
+            throw error
+        }
+        return upload
+    }
+
+    /// Begins or takes up an upload with a token.
+    static func start(
+        _ request: UploadRequest, stem: String, in driver: DirectoryDriver
+    ) throws(StoreError) -> DirectoryUpload {
+        let place = request.name.path
+        let old = try naming(place) { () throws(Errno) in try driver.uploads.record(stem) }
+        if let old {
+            guard old.name == request.name else {
+                throw StoreError(.badToken, place + ": the token is another name's")
+            }
+            guard request.offset <= old.durable else {
+                throw StoreError(.badOffset, "\(place): \(old.durable) bytes are durable, no more")
+            }
+        } else if request.offset > 0 {
+            throw StoreError(.notFound, place + ": no upload has this token")
+        }
+        let upload = try naming(place) { () throws(Errno) in
+            if let old { return try takeUp(old, request, stem: stem, in: driver) }
+            return try create(request, stem: stem, in: driver)
+        }
+        do {
+            try upload.prepare()
+        } catch {
+            if old == nil { upload.discard() } else { upload.suspend() }
+            throw error
+        }
+        return upload
+    }
+
+    private static func create(
+        _ request: UploadRequest, stem: String, in driver: DirectoryDriver
+    ) throws(Errno) -> DirectoryUpload {
+        let uploads = driver.uploads
+        try uploads.remove(stem)
+        do {
+            let file = try uploads.create(stem + ".data")
+            let record = try UploadRecord.create(
+                stem + ".record", in: uploads.number, of: driver.kernel, for: request.name,
+                mode: uploads.fileMode)
+            return DirectoryUpload(
+                driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
+        } catch {
+            try? uploads.remove(stem)
+            throw error
+        }
+    }
+
+    /// Cuts what is there back to the request's offset. The record falls first.
+    private static func takeUp(
+        _ record: UploadRecord, _ request: UploadRequest, stem: String, in driver: DirectoryDriver
+    ) throws(Errno) -> DirectoryUpload {
+        let file = try driver.uploads.open(stem + ".data")
+        if request.offset < record.durable { try record.set(request.offset) }
+        try driver.kernel.truncate(file.number, to: Int64(request.offset))
+        return DirectoryUpload(
+            driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
+    }
+
+    private init(
+        _ driver: DirectoryDriver, _ request: UploadRequest, stem: String?, record: UploadRecord?,
+        fileName: String, file: consuming Descriptor
+    ) {
+        self.driver = driver
+        self.request = request
+        self.stem = stem
+        self.record = record
+        self.fileName = fileName
+        self.file = consume file
+        size = request.offset
+        writebackStarted = request.offset
+    }
+
+    private var kernel: any Kernel { driver.kernel }
+    private var place: String { request.name.path }
+
+    /// Reserves room for what is declared, and digests what is there.
+    private func prepare() throws(StoreError) {
+        let number = try liveFile()
+        if let length = request.length, length > 0 {
+            try naming(place) { () throws(Errno) in
+                do throws(Errno) {
+                    try kernel.allocate(number, upTo: Int64(request.offset + length))
+                } catch .notSupported {}
+            }
+        }
+        let algorithm = request.digest?.algorithm ?? request.wanted
+        sent = algorithm.map { DigestState($0) }
+        guard let wanted = request.wanted, request.offset > 0 || wanted != algorithm else { return }
+        var state = DigestState(wanted)
+        try state.update(
+            from: number, of: kernel, offset: 0, count: request.offset, request.name)
+        whole = consume state
+    }
+
+    private func liveFile() throws(StoreError) -> Int32 {
+        guard let number = file?.number else {
+            throw StoreError(.io, place + ": the upload has ended")
+        }
+        return number
+    }
+}
+
+// MARK: Bytes
+
+extension DirectoryUpload {
+    func write(_ vectors: UnsafeBufferPointer<IOVector>) throws(StoreError) {
+        let number = try liveFile()
+        do {
+            try append(vectors, to: number)
+            if size - writebackStarted >= Self.writebackInterval {
+                kernel.startWriteback(
+                    number, offset: Int64(writebackStarted), count: Int64(size - writebackStarted))
+                writebackStarted = size
+            }
+        } catch {
+            fail(error)
+            throw error
+        }
+        guard let record, size - record.durable >= driver.checkpointInterval else { return }
+        do throws(Errno) {
+            try kernel.syncData(number)
+            try record.set(size)
+        } catch {
+            discard()
+            throw StoreError(error, at: place)
+        }
+    }
+
+    private func append(
+        _ vectors: UnsafeBufferPointer<IOVector>, to number: Int32
+    ) throws(StoreError) {
+        let count = vectors.reduce(UInt64(0)) { $0 + UInt64(max(0, $1.count)) }
+        let (end, overflows) = size.addingReportingOverflow(count)
+        if overflows || end > UInt64(Int64.max) {
+            throw StoreError(.noSpace, place + ": no file is that long")
+        }
+        if let length = request.length, end - request.offset > length {
+            throw StoreError(.mismatch, "\(place): more than the declared \(length) bytes")
+        }
+        for vector in vectors {
+            let bytes = UnsafeRawBufferPointer(start: vector.base, count: vector.count)
+            sent?.update(bytes)
+            whole?.update(bytes)
+        }
+        try naming(place) { () throws(Errno) in
+            try kernel.writeAll(number, vectors, at: Int64(size))
+        }
+        size = end
+    }
+
+    /// A full disk may have room again by the time the client is back: what is durable stays.
+    private func fail(_ error: StoreError) {
+        guard error.code == .noSpace, let record, record.durable > 0, let number = file?.number
+        else { return discard() }
+        try? kernel.truncate(number, to: Int64(record.durable))
+        file = nil
+    }
+}
+
+// MARK: Ends
+
+extension DirectoryUpload {
+    func commit(length: UInt64?, digest: Digest?) throws(StoreError) -> Receipt {
+        let number = try liveFile()
+        do {
+            let receipt = try verify(length: length, digest: digest)
+            try naming(place) { () throws(Errno) in try kernel.syncData(number) }
+            try publish()
+            end()
+            return receipt
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    func suspend() {
+        guard let number = file?.number else { return }
+        guard let record else { return discard() }
+        do throws(Errno) {
+            if size > record.durable {
+                try kernel.syncData(number)
+                try record.set(size)
+            }
+            // What was reserved beyond is given back.
+            try kernel.truncate(number, to: Int64(size))
+            file = nil
+        } catch {
+            discard()
+        }
+    }
+
+    func discard() {
+        guard file != nil else { return }
+        if stem == nil { try? kernel.removeIfPresent(fileName, in: driver.uploads.number) }
+        end()
+    }
+
+    /// Lets go of the file, and forgets the token.
+    private func end() {
+        if let stem { try? driver.uploads.remove(stem) }
+        file = nil
+    }
+
+    /// Checks what was promised, and says what came.
+    private func verify(length: UInt64?, digest: Digest?) throws(StoreError) -> Receipt {
+        let count = size - request.offset
+        for promised in [length, request.length] {
+            if let promised, promised != count {
+                throw StoreError(.mismatch, "\(place): \(count) bytes came, not \(promised)")
+            }
+        }
+        let found = sent.take()?.finalize()
+        for promised in [digest, request.digest] {
+            if let promised, promised != found {
+                let found = found.map { "\($0)" } ?? "unknown"
+                throw StoreError(.mismatch, "\(place): digest \(found), not \(promised)")
+            }
+        }
+        guard request.wanted != nil else { return Receipt(size: size, digest: nil) }
+        return Receipt(size: size, digest: whole.take()?.finalize() ?? found)
+    }
+
+    /// Gives the file its name, durably. A crash before the rename leaves the upload as it was
+    /// at its last checkpoint, after it a record without data, which is dropped at the start.
+    private func publish() throws(StoreError) {
+        for _ in 0..<Self.publishAttempts {
+            let directory = try driver.tree.makeParent(of: request.name)
+            let number = directory.number
+            do throws(Errno) {
+                try rename(into: number)
+            } catch .notFound {
+                continue  // The directory was removed meanwhile.
+            } catch .crossDevice {
+                throw StoreError(.denied, place + ": lies on another file system than the root")
+            } catch {
+                throw StoreError(error, at: place)
+            }
+            return try naming(place) { () throws(Errno) in try kernel.sync(number) }
+        }
+        throw StoreError(.io, place + ": cannot be published, its directory does not stay")
+    }
+
+    private static let publishAttempts = 8
+
+    private func rename(into directory: Int32) throws(Errno) {
+        let name = request.name.last
+        do throws(Errno) {
+            switch try kernel.status(of: name, in: directory).kind {
+            case .regular: break
+            case .directory: throw Errno.isDirectory
+            case .symbolicLink: throw Errno.symbolicLinks
+            default: throw Errno.accessDenied
+            }
+        } catch .notFound {}
+        try kernel.rename(
+            fileName, in: driver.uploads.number, to: name, in: directory,
+            replacing: !request.ifAbsent)
+    }
+}
