@@ -45,6 +45,8 @@ public struct Session: ~Copyable {
     var outgoing = Slab<OutgoingStream>()
     var outgoingSlots: [StreamID: Int] = [:]
     var highestOutgoing = StreamID(0)
+    /// Streams whose opening box waits in the outbox, in its order.
+    var opening = Deque<StreamID>()
     var connectionCredit: SendCredit
     var scheduler: Scheduler
     var outbox: Outbox
