@@ -208,19 +208,21 @@ extension Session {
             throw Violation(.refused, "stream-hello: \(error)")
         }
         peer = try hello.settings()
+        peer.features.formIntersection(limits.settings.features)
         peerKnowsStreams = true
         if isSettled { return }
         isSettled = true
-        receiveWindow.widen(to: limits.settings.connectionWindow)
-        raiseConnectionCredit(to: peer.connectionWindow)
-        scheduler.chunk = peer.chunk
+        receiveWindow.settle(at: limits.settings.connectionWindow)
+        connectionCredit.settle(
+            at: peer.connectionWindow, insteadOf: Settings().connectionWindow)
+        scheduler.chunk = min(peer.chunk, limits.settings.chunk)
     }
 
-    /// Tells a peer that knows streams that this side is leaving: asks that come after it fail
-    /// with `GOAWAY`, earlier ones and their streams complete.
+    /// Leaves: asks that come after it fail with `GOAWAY`, earlier ones and their streams
+    /// complete. A peer whose hello has the feature is told.
     public mutating func goAway(_ code: Code, reason: String) {
         isLeaving = true
-        guard peerKnowsStreams else { return }
+        guard isSettled, peer.features.contains(.goAway) else { return }
         outbox.append { output in
             output.appendPair("_command", "stream-goaway".utf8)
             output.appendPair("code", code.word.utf8)

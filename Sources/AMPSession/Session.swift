@@ -14,7 +14,8 @@ import DequeModule
 public struct Session: ~Copyable {
     public let limits: SessionLimits
 
-    /// The peer's settings; the convention's defaults until a hello.
+    /// The peer's settings, with the features that both sides have; the convention's defaults
+    /// until a hello.
     public internal(set) var peer = Settings()
     /// Whether a hello, ours or the peer's, has settled both directions.
     public internal(set) var isSettled = false
