@@ -183,7 +183,7 @@ extension Session {
     }
 
     private mutating func grant(_ id: StreamID, _ limit: UInt64) {
-        outbox.append { output in
+        reply { output in
             output.appendPair("_command", "stream-credit".utf8)
             output.appendPair("id", id.number)
             output.appendPair("limit", limit)
@@ -192,7 +192,7 @@ extension Session {
     }
 
     private mutating func sendStop(_ id: StreamID, _ code: Code, _ reason: String) {
-        outbox.append { $0.appendStreamCommand("stream-stop", id, code, reason) }
+        reply { $0.appendStreamCommand("stream-stop", id, code, reason) }
     }
 }
 

@@ -21,9 +21,9 @@ extension Session {
     /// The number for a stream of ours. The box that carries it is to be queued at once: numbers
     /// increase in the order of the wire.
     public mutating func openStream(_ urgency: Urgency = .standard) throws(StreamError) -> StreamID {
-        guard outgoing.count < peer.maxStreams, highestOutgoing.number < StreamID.largest else {
-            throw .tooManyStreams
-        }
+        guard outgoing.count < min(peer.maxStreams, UInt64(limits.outgoingStreams)),
+            highestOutgoing.number < StreamID.largest
+        else { throw .tooManyStreams }
         highestOutgoing = StreamID(highestOutgoing.number + 1)
         let stream = OutgoingStream(
             id: highestOutgoing, urgency: urgency, openedBehind: outbox.queued,
@@ -85,7 +85,7 @@ extension Session {
         let id = try arguments.stream()
         guard let slot = outgoingSlots[id] else { return .nothing }
         close(slot)
-        outbox.append { $0.appendStreamCommand("stream-reset", id, arguments.code, "") }
+        reply { $0.appendStreamCommand("stream-reset", id, arguments.code, "") }
         return .stop(id, arguments.code, reason: arguments.reason)
     }
 

@@ -30,6 +30,7 @@ public struct Session: ~Copyable {
     var tagBytes = 0
     var deferred = Deque<Call>()
     var deferredBytes = 0
+    var unreadReplies = 0
     var asksMade: UInt64 = 0
     var asks: [AskID: Ask] = [:]
     var helloAsk: AskID?
@@ -74,7 +75,12 @@ public struct Session: ~Copyable {
     ) throws(Violation) -> (length: Int, event: SessionEvent)? {
         if let event = following.popFirst() { return (0, event) }
         guard let length = try parser.next(input) else { return nil }
-        return (length, try read(input))
+        if let call = try takeCallDue(before: input) { return (0, .call(call)) }
+        let event = try read(input)
+        guard unreadReplies <= limits.unreadReplies || outbox.count < limits.outboxBytes else {
+            throw Violation(.limit, "\(unreadReplies) bytes of replies unread")
+        }
+        return (length, event)
     }
 
     private mutating func read(_ input: Span<UInt8>) throws(Violation) -> SessionEvent {
