@@ -43,7 +43,7 @@ extension UInt32: Argument {}
 extension ArraySlice<UInt8> {
     /// Without the ASCII white space that Python's `int()` and `float()` ignore at both ends.
     func trimmingWhiteSpace() -> ArraySlice<UInt8> {
-        let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) || (0x1C...0x1F).contains(byte) }
+        let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) }
         guard let first = firstIndex(where: { !isSpace($0) }),
             let last = lastIndex(where: { !isSpace($0) })
         else { return [] }

@@ -33,8 +33,9 @@ struct ReceiveWindow {
         return next
     }
 
-    /// Raises the limit to what hello announced.
-    mutating func widen(to size: UInt64) { limit = max(limit, size) }
+    /// Takes over what hello announced: exactly that if nothing came before it, since the sender
+    /// then knows no more; else nothing is taken back.
+    mutating func settle(at size: UInt64) { limit = received == 0 ? size : max(limit, size) }
 }
 
 /// The sender's side of flow control: how far the receiver lets it send.
@@ -50,6 +51,12 @@ struct SendCredit {
     mutating func send(_ count: UInt64) {
         precondition(count <= available, "sent past the credit")
         sent += count
+    }
+
+    /// Takes over what the receiver's hello announced, which may be less than the default: once
+    /// bytes have gone, or more was granted, nothing is taken back.
+    mutating func settle(at size: UInt64, insteadOf initial: UInt64) {
+        limit = sent == 0 && limit == initial ? size : max(limit, size)
     }
 
     /// A limit not above the last is ignored; true if it was raised.

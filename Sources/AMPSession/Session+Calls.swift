@@ -18,18 +18,13 @@ extension Session {
     /// Answers a call. An answer to a call already answered, or that wanted none, goes nowhere.
     public mutating func answer(_ call: CallID?, _ box: Box) {
         guard let tag = takeTag(call) else { return }
-        sendAnswer(tag, box)
+        outbox.append { $0.appendAnswer(tag, box) }
     }
 
     /// Answers a call with an error; its description is cut at 1,024 bytes.
     public mutating func fail(_ call: CallID?, _ error: RemoteError) {
         guard let tag = takeTag(call) else { return }
-        outbox.append { output in
-            output.appendPair("_error", tag)
-            output.appendPair("_error_code", error.code.utf8.prefix(255))
-            output.appendPair("_error_description", error.reason.utf8(prefix: 1_024))
-            output.appendTerminator()
-        }
+        outbox.append { $0.appendError(tag, error) }
     }
 
     /// Calls of the peer's that wait for their answers.
@@ -37,8 +32,36 @@ extension Session {
 
     /// A call that waited because the outbox was full, once it is not any more.
     public mutating func takeDeferredCall() -> Call? {
-        guard outbox.count < limits.outboxBytes, let call = deferred.popFirst() else { return nil }
-        deferredBytes -= call.box.bytes.count
+        guard outbox.count < limits.outboxBytes else { return nil }
+        return popDeferred()
+    }
+
+    /// A call that waited but goes before the box that was just read: an answer, or data of a
+    /// stream not known yet. Either may need what the call opens.
+    mutating func takeCallDue(before input: Span<UInt8>) throws(Violation) -> Call? {
+        guard !deferred.isEmpty, try needsEarlierStreams(input) else { return nil }
+        guard outbox.count < limits.unreadBytes else {
+            throw Violation(.limit, "\(outbox.count) bytes of answers unread")
+        }
+        return popDeferred()
+    }
+
+    private func needsEarlierStreams(_ input: Span<UInt8>) throws(Violation) -> Bool {
+        if parser.value(of: "_answer", in: input) != nil { return true }
+        guard let name = parser.value(of: "_command", in: input), input.hasStreamPrefix(name),
+            let id = parser.value(of: "id", in: input)
+        else { return false }
+        switch StreamCommand(input, name) {
+        case .data, .end, .reset:
+            let stream = StreamID(try input.number(id, "id"))
+            return stream > highestIncoming && !refused.contains(stream)
+        default: return false
+        }
+    }
+
+    private mutating func popDeferred() -> Call? {
+        guard let call = deferred.popFirst() else { return nil }
+        deferredBytes -= call.box.footprint
         return call
     }
 
@@ -53,12 +76,13 @@ extension Session {
         let call = Call(
             id: id, name: String(decoding: input.bytes(in: name), as: UTF8.self),
             box: Box(parser.pairs, of: input))
-        if isLeaving, let id {
-            fail(id, RemoteError(code: "GOAWAY", reason: "this server is shutting down"))
+        if isLeaving, let tag = takeTag(id) {
+            let error = RemoteError(code: "GOAWAY", reason: "this server is shutting down")
+            reply { $0.appendError(tag, error) }
             return .nothing
         }
         guard outbox.count >= limits.outboxBytes || !deferred.isEmpty else { return .call(call) }
-        deferredBytes += call.box.bytes.count
+        deferredBytes += call.box.footprint
         guard deferredBytes <= limits.deferredBytes else {
             throw Violation(.limit, "more than \(limits.deferredBytes) bytes of calls, answers unread")
         }
@@ -78,7 +102,7 @@ extension Session {
         guard let ask = arguments.ask else { throw Violation(.refused, "stream-cancel without ask") }
         guard let id = tags.first(where: { $0.value == ask })?.key else { return .nothing }
         if let index = deferred.firstIndex(where: { $0.id == id }) {
-            deferredBytes -= deferred.remove(at: index).box.bytes.count
+            deferredBytes -= deferred.remove(at: index).box.footprint
             fail(id, RemoteError(code: "CANCELLED", reason: "cancelled before it began"))
             return .nothing
         }
@@ -86,6 +110,9 @@ extension Session {
     }
 
     private mutating func keepTag(_ tag: [UInt8], id: CallID) throws(Violation) {
+        guard tag.count <= Box.longestValue else {
+            throw Violation(.refused, "an ask's tag of \(tag.count) bytes cannot be echoed")
+        }
         guard tags.count < Int(limits.settings.maxAsks) else {
             throw Violation(.limit, "more than \(limits.settings.maxAsks) asks outstanding")
         }
@@ -102,11 +129,15 @@ extension Session {
         return tag
     }
 
-    mutating func sendAnswer(_ tag: [UInt8], _ box: Box) {
-        outbox.append { output in
-            output.appendPair("_answer", tag)
-            box.write(to: &output)
-        }
+    mutating func sendAnswer(_ tag: [UInt8], _ box: Box) { reply { $0.appendAnswer(tag, box) } }
+
+    /// Queues a box that the session itself owes. What is queued so while the outbox is full is
+    /// counted: a peer that sends pings and never reads would make it grow for ever.
+    mutating func reply(_ write: (inout [UInt8]) -> Void) {
+        let before = outbox.count
+        if before < limits.outboxBytes { unreadReplies = 0 }
+        outbox.append(write)
+        if before >= limits.outboxBytes { unreadReplies += outbox.count - before }
     }
 
     // MARK: Calls of ours
@@ -129,14 +160,6 @@ extension Session {
         guard requiresAnswer else { return nil }
         asks[id] = Ask(uploads: uploads)
         return id
-    }
-
-    /// Says hello: to be the first thing on a connection. Its answer is the event `.hello`, or
-    /// `.failure` with `UNHANDLED` from a peer that knows no streams.
-    public mutating func sayHello() throws(AskError) -> AskID? {
-        guard let box = try? Box(arguments: Hello(limits.settings)) else { return nil }
-        helloAsk = try ask("stream-hello", box)
-        return helloAsk
     }
 
     /// Asks the peer to cancel a call of ours; its one answer still comes.
@@ -178,55 +201,27 @@ extension Session {
         }
         return .failure(id, error)
     }
+}
 
-    // MARK: Hello and going away
-
-    mutating func readHello(_ input: Span<UInt8>) throws(Violation) -> SessionEvent {
-        let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
-        let isFirst = !hasReadBox && !isSettled || helloAsk != nil && !peerKnowsStreams
-        guard isFirst else {
-            if let tag { refuseHello(tag) }
-            return .nothing
-        }
-        try settle(with: Box(parser.pairs, of: input))
-        if let tag, let box = try? Box(arguments: Hello(limits.settings)) { sendAnswer(tag, box) }
-        return .hello(peer)
+extension [UInt8] {
+    mutating func appendAnswer(_ tag: [UInt8], _ box: Box) {
+        appendPair("_answer", tag)
+        box.write(to: &self)
     }
 
-    private mutating func refuseHello(_ tag: [UInt8]) {
-        outbox.append { output in
-            output.appendPair("_error", tag)
-            output.appendPair("_error_code", "ALREADY".utf8)
-            output.appendPair("_error_description", "hello comes once, and first".utf8)
-            output.appendTerminator()
-        }
+    mutating func appendError(_ tag: [UInt8], _ error: RemoteError) {
+        appendPair("_error", tag)
+        appendPair("_error_code", error.code.utf8.prefix(255))
+        appendPair("_error_description", error.reason.utf8(prefix: 1_024))
+        appendTerminator()
     }
+}
 
-    private mutating func settle(with box: Box) throws(Violation) {
-        let hello: Hello
-        do { hello = try box.decode(Hello.self) } catch {
-            throw Violation(.refused, "stream-hello: \(error)")
-        }
-        peer = try hello.settings()
-        peerKnowsStreams = true
-        if isSettled { return }
-        isSettled = true
-        receiveWindow.widen(to: limits.settings.connectionWindow)
-        raiseConnectionCredit(to: peer.connectionWindow)
-        scheduler.chunk = peer.chunk
-    }
-
-    /// Tells a peer that knows streams that this side is leaving: asks that come after it fail
-    /// with `GOAWAY`, earlier ones and their streams complete.
-    public mutating func goAway(_ code: Code, reason: String) {
-        isLeaving = true
-        guard peerKnowsStreams else { return }
-        outbox.append { output in
-            output.appendPair("_command", "stream-goaway".utf8)
-            output.appendPair("code", code.word.utf8)
-            output.appendPair("reason", reason.utf8(prefix: 1_024))
-            output.appendTerminator()
-        }
+extension Box {
+    /// Bytes of memory that a call with this box takes while it waits: short pairs take less on
+    /// the wire than the table of where they are.
+    fileprivate var footprint: Int {
+        bytes.count + pairs.count * MemoryLayout<BoxParser.Pair>.stride + 256
     }
 }
 

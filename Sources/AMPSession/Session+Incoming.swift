@@ -30,11 +30,15 @@ extension Session {
         guard streams.allSatisfy({ $0 > highestIncoming }), Set(streams).count == streams.count
         else { throw Violation(.refused, "a stream's number was used twice") }
         highestIncoming = highest
+        if !refused.isEmpty { refused = refused.filter { $0 > highest } }
         peerKnowsStreams = true
         guard incoming.count + streams.count <= Int(ownSettings.maxStreams) else { return false }
         for id in streams {
             incoming[id] = IncomingStream(window: ReceiveWindow(limit: ownSettings.window))
         }
+        // Who opens streams without a hello has the default window for the connection, which a
+        // few stalled streams would use up.
+        if !isSettled { consumeFromConnection(0) }
         return true
     }
 
@@ -84,17 +88,18 @@ extension Session {
             try refuse(id)
             return .nothing
         }
-        guard incoming.values[slot].window.receive(data.count) else {
-            throw overrun(id, "its credit of \(incoming.values[slot].window.limit) bytes")
-        }
-        switch incoming.values[slot].state {
-        case .open: return .data(id, data)
-        case .ended: throw Violation(.refused, "stream \(id): data after its end")
-        case .stopped:
-            incoming.values[slot].window.consume(UInt64(data.count))
+        // One that has ended is closed to its sender, whether or not it has been consumed here.
+        if incoming.values[slot].state == .ended {
             discard(data.count)
             return .nothing
         }
+        guard incoming.values[slot].window.receive(data.count) else {
+            throw overrun(id, "its credit of \(incoming.values[slot].window.limit) bytes")
+        }
+        if incoming.values[slot].state == .open { return .data(id, data) }
+        incoming.values[slot].window.consume(UInt64(data.count))
+        discard(data.count)
+        return .nothing
     }
 
     mutating func readEnd(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
@@ -172,13 +177,13 @@ extension Session {
 
     private mutating func consumeFromConnection(_ count: UInt64) {
         receiveWindow.consume(count)
-        if let limit = receiveWindow.renewal(size: ownSettings.connectionWindow) {
+        if let limit = receiveWindow.renewal(size: limits.settings.connectionWindow) {
             grant(StreamID(0), limit)
         }
     }
 
     private mutating func grant(_ id: StreamID, _ limit: UInt64) {
-        outbox.append { output in
+        reply { output in
             output.appendPair("_command", "stream-credit".utf8)
             output.appendPair("id", id.number)
             output.appendPair("limit", limit)
@@ -187,7 +192,7 @@ extension Session {
     }
 
     private mutating func sendStop(_ id: StreamID, _ code: Code, _ reason: String) {
-        outbox.append { $0.appendStreamCommand("stream-stop", id, code, reason) }
+        reply { $0.appendStreamCommand("stream-stop", id, code, reason) }
     }
 }
 

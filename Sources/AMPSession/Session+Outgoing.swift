@@ -4,6 +4,8 @@ import AMP
 struct OutgoingStream {
     let id: StreamID
     let urgency: Urgency
+    /// Bytes of commands that were queued before the box that carries its number.
+    let openedBehind: UInt64
     var credit: SendCredit
     /// The offset up to which the source has bytes ready.
     var ready: UInt64 = 0
@@ -19,13 +21,15 @@ extension Session {
     /// The number for a stream of ours. The box that carries it is to be queued at once: numbers
     /// increase in the order of the wire.
     public mutating func openStream(_ urgency: Urgency = .standard) throws(StreamError) -> StreamID {
-        guard outgoing.count < peer.maxStreams, highestOutgoing.number < StreamID.largest else {
-            throw .tooManyStreams
-        }
+        guard outgoing.count < min(peer.maxStreams, UInt64(limits.outgoingStreams)),
+            highestOutgoing.number < StreamID.largest
+        else { throw .tooManyStreams }
         highestOutgoing = StreamID(highestOutgoing.number + 1)
         let stream = OutgoingStream(
-            id: highestOutgoing, urgency: urgency, credit: SendCredit(limit: peer.window))
+            id: highestOutgoing, urgency: urgency, openedBehind: outbox.queued,
+            credit: SendCredit(limit: peer.window))
         outgoingSlots[highestOutgoing] = outgoing.insert(stream)
+        opening.append(highestOutgoing)
         return highestOutgoing
     }
 
@@ -81,7 +85,7 @@ extension Session {
         let id = try arguments.stream()
         guard let slot = outgoingSlots[id] else { return .nothing }
         close(slot)
-        outbox.append { $0.appendStreamCommand("stream-reset", id, arguments.code, "") }
+        reply { $0.appendStreamCommand("stream-reset", id, arguments.code, "") }
         return .stop(id, arguments.code, reason: arguments.reason)
     }
 
@@ -106,7 +110,9 @@ extension Session {
     /// Puts the end of a stream behind its data, once all of that has been chosen to go.
     mutating func endIfAllSent(_ slot: Int) {
         let stream = outgoing[slot]
-        guard stream.isFinished, stream.ready == stream.credit.sent else { return }
+        guard stream.isFinished, stream.ready == stream.credit.sent,
+            outbox.queued > stream.openedBehind
+        else { return }
         close(slot)
         outbox.append { output in
             output.appendPair("_command", "stream-end".utf8)
@@ -117,8 +123,22 @@ extension Session {
         }
     }
 
+    /// Lets streams send whose opening box goes before any chunk that is chosen from now on.
+    mutating func letOpenedSend() {
+        while let id = opening.first {
+            if let slot = outgoingSlots[id] {
+                guard outbox.chosen > outgoing[slot].openedBehind else { return }
+                activateIfSendable(slot)
+                endIfAllSent(slot)
+            }
+            opening.removeFirst()
+        }
+    }
+
     private mutating func activateIfSendable(_ slot: Int) {
-        guard outgoing[slot].sendable > 0 else { return }
+        guard outgoing[slot].sendable > 0, outbox.chosen > outgoing[slot].openedBehind else {
+            return
+        }
         scheduler.activate(slot, outgoing[slot].urgency)
     }
 

@@ -18,9 +18,9 @@ extension Session {
     ///   much of a turn streams may take.
     public mutating func output(withChunk: Bool = true) -> Output {
         if outbox.needsRefill {
-            let chunk = withChunk && connectionCredit.available > 0 && !scheduler.isEmpty
-            outbox.refill(oneRun: chunk)
-            if chunk { promiseChunk() }
+            outbox.refill()
+            letOpenedSend()
+            if withChunk { promiseChunk() }
         }
         if outbox.written < outbox.front.count {
             return .bytes(outbox.front.count - outbox.written, more: outbox.payload != nil)
@@ -48,7 +48,7 @@ extension Session {
     }
 
     /// Counts bytes of the last output as written.
-    public mutating func wrote(_ count: Int) { _ = outbox.wrote(count) }
+    public mutating func wrote(_ count: Int) { outbox.wrote(count) }
 
     /// Whether a chunk of this stream has been begun and is not yet all written.
     public func isChunkUnderWay(_ id: StreamID) -> Bool { outbox.payload?.stream == id }

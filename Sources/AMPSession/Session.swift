@@ -14,7 +14,8 @@ import DequeModule
 public struct Session: ~Copyable {
     public let limits: SessionLimits
 
-    /// The peer's settings; the convention's defaults until a hello.
+    /// The peer's settings, with the features that both sides have; the convention's defaults
+    /// until a hello.
     public internal(set) var peer = Settings()
     /// Whether a hello, ours or the peer's, has settled both directions.
     public internal(set) var isSettled = false
@@ -29,6 +30,7 @@ public struct Session: ~Copyable {
     var tagBytes = 0
     var deferred = Deque<Call>()
     var deferredBytes = 0
+    var unreadReplies = 0
     var asksMade: UInt64 = 0
     var asks: [AskID: Ask] = [:]
     var helloAsk: AskID?
@@ -45,6 +47,8 @@ public struct Session: ~Copyable {
     var outgoing = Slab<OutgoingStream>()
     var outgoingSlots: [StreamID: Int] = [:]
     var highestOutgoing = StreamID(0)
+    /// Streams whose opening box waits in the outbox, in its order.
+    var opening = Deque<StreamID>()
     var connectionCredit: SendCredit
     var scheduler: Scheduler
     var outbox: Outbox
@@ -71,7 +75,12 @@ public struct Session: ~Copyable {
     ) throws(Violation) -> (length: Int, event: SessionEvent)? {
         if let event = following.popFirst() { return (0, event) }
         guard let length = try parser.next(input) else { return nil }
-        return (length, try read(input))
+        if let call = try takeCallDue(before: input) { return (0, .call(call)) }
+        let event = try read(input)
+        guard unreadReplies <= limits.unreadReplies || outbox.count < limits.outboxBytes else {
+            throw Violation(.limit, "\(unreadReplies) bytes of replies unread")
+        }
+        return (length, event)
     }
 
     private mutating func read(_ input: Span<UInt8>) throws(Violation) -> SessionEvent {

@@ -91,8 +91,13 @@ struct Hello: Codable {
             settings.connectionWindow = try Self.checked(
                 "connection-window", connectionWindow, 1...StreamID.largest)
         }
-        settings.maxStreams = maxStreams ?? settings.maxStreams
-        settings.maxAsks = maxAsks ?? settings.maxAsks
+        if let maxStreams {
+            settings.maxStreams = try Self.checked(
+                "max-streams", maxStreams, 0...StreamID.largest)
+        }
+        if let maxAsks {
+            settings.maxAsks = try Self.checked("max-asks", maxAsks, 0...StreamID.largest)
+        }
         settings.features = Features(text: features ?? "")
         return settings
     }

@@ -64,6 +64,9 @@ struct StreamArguments {
             } else if input.matches("length", in: key) {
                 length = try input.number(value, "length")
             } else if input.matches("_ask", in: key) {
+                guard value.count <= Box.longestValue else {
+                    throw Violation(.refused, "an ask's tag of \(value.count) bytes")
+                }
                 tag = input.bytes(in: value)
             } else if command != .data {
                 try readRarer(key, value, input)
