@@ -80,7 +80,7 @@ extension Log {
         /// A peer broke the protocol, or a bound.
         case violation
         case unknownCommand
-        case uploadFailed
+        case callFailed
         case storage
         /// The loop was late, or memory or descriptors are short.
         case overload

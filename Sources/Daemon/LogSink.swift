@@ -115,7 +115,7 @@ extension Log.Event {
         case .connectionRefused: "47658db998a347d282880432d8f078ff"
         case .violation: "224bdd3e357945628d114209bef6f157"
         case .unknownCommand: "3b5537680a004b31936ba4648c7d4212"
-        case .uploadFailed: "0978724ae4284471835716af87324999"
+        case .callFailed: "0978724ae4284471835716af87324999"
         case .storage: "a6bf1006e8a34b5aa882651a4997c5d7"
         case .overload: "bc14ceeed8a647f882e25ce3a8dbc6ba"
         case .fault: "30316c1e38954bb0b2825af1a6ea61f3"

@@ -38,7 +38,8 @@ public final class FileSource: Source {
     /// - Parameter onClose: told once that the stream is over, nil if all was sent.
     public init(
         _ file: any ReadableFile, _ range: Range<UInt64>, digest: DigestAlgorithm?,
-        as stream: StreamID, on connection: Connection, onClose: @escaping (StreamFault?) -> Void
+        as stream: StreamID, on connection: Connection,
+        onClose: ((StreamFault?) -> Void)? = nil
     ) {
         self.range = range
         self.stream = stream

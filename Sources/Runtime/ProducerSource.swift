@@ -32,7 +32,7 @@ public final class ProducerSource: Source {
     /// - Parameter onClose: told once that the stream is over, nil if all was sent.
     public init(
         _ producer: any BlockingProducer, as stream: StreamID, on connection: Connection,
-        lane: Lane, onClose: @escaping (StreamFault?) -> Void
+        lane: Lane, onClose: ((StreamFault?) -> Void)? = nil
     ) {
         self.producer = producer
         self.stream = stream

@@ -25,11 +25,12 @@ public final class WriterSink: Sink {
     public let stream: StreamID
     /// Bytes that came.
     public private(set) var received: UInt64 = 0
+    /// Held until it has been told how the stream ended.
+    public var delegate: (any WriterSinkDelegate)?
 
     private weak var connection: Connection?
     private let reactor: Reactor
     private let lane: Lane
-    private weak var delegate: (any WriterSinkDelegate)?
     private var writer: (any BlockingWriter)?
     private var waiting: [Slice] = []
     private var isWriting = false
@@ -41,14 +42,11 @@ public final class WriterSink: Sink {
         case failed(StreamFault)
     }
 
-    public init(
-        _ stream: StreamID, of connection: Connection, lane: Lane, delegate: any WriterSinkDelegate
-    ) {
+    public init(_ stream: StreamID, of connection: Connection, lane: Lane) {
         self.stream = stream
         self.connection = connection
         reactor = connection.reactor
         self.lane = lane
-        self.delegate = delegate
     }
 
     /// The writer is ready: what came so far goes to it.

@@ -1,1 +1,5 @@
-print("to come")
+import Daemon
+import LinuxKernel
+
+CurrentProcess.prepare()
+CurrentProcess.exit(Program().run(Array(Swift.CommandLine.arguments.dropFirst())))
