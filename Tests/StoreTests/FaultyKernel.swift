@@ -138,7 +138,8 @@ final class FaultyKernel: Kernel, @unchecked Sendable {
     }
 
     func rename(
-        _ name: String, in directory: Int32, to newName: String, in newDirectory: Int32, replacing: Bool
+        _ name: String, in directory: Int32, to newName: String, in newDirectory: Int32,
+        replacing: Bool
     ) throws(Errno) {
         try gate("rename")
         return try real.rename(
