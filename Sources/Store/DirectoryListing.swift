@@ -43,7 +43,7 @@ final class DirectoryListing: Listing {
         }
         do {
             levels = [Level(top, try tree.openDirectory(top))]
-        } catch where error.code == .notFound {}  // No name begins like that.
+        } catch  where error.code == .notFound {}  // No name begins like that.
     }
 
     func next(into entries: inout [ListingEntry]) throws(StoreError) -> Bool {
@@ -57,7 +57,9 @@ final class DirectoryListing: Listing {
                 level.entries = batch[...]
             }
             try walk(level, into: &entries)
-            if level.entries.isEmpty && level.isRead && levels.last === level { levels.removeLast() }
+            if level.entries.isEmpty && level.isRead && levels.last === level {
+                levels.removeLast()
+            }
         }
         return !levels.isEmpty
     }

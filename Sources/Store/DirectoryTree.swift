@@ -56,7 +56,7 @@ final class DirectoryTree: Sendable {
         do {
             let parent = try openParent(of: name)
             return try status(of: name, in: parent.number)
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             return nil
         }
     }

@@ -26,84 +26,8 @@ final class DirectoryUpload: Upload {
 
     private static let writebackInterval: UInt64 = 4 << 20
 
-    /// Begins an upload without a token.
-    static func start(
-        _ request: UploadRequest, in driver: DirectoryDriver
-    ) throws(StoreError) -> DirectoryUpload {
-        let upload = try naming(request.name.path) { () throws(Errno) in
-            let fileName = driver.uploads.randomName()
-            let file = try driver.uploads.create(fileName)
-            return DirectoryUpload(
-                driver, request, stem: nil, record: nil, fileName: fileName, file: file)
-        }
-        do {
-            try upload.prepare()
-        } catch {
-            upload.discard()
-            throw error
-        }
-        return upload
-    }
-
-    /// Begins or takes up an upload with a token.
-    static func start(
-        _ request: UploadRequest, stem: String, in driver: DirectoryDriver
-    ) throws(StoreError) -> DirectoryUpload {
-        let place = request.name.path
-        let old = try naming(place) { () throws(Errno) in try driver.uploads.record(stem) }
-        if let old {
-            guard old.name == request.name else {
-                throw StoreError(.badToken, place + ": the token is another name's")
-            }
-            guard request.offset <= old.durable else {
-                throw StoreError(.badOffset, "\(place): \(old.durable) bytes are durable, no more")
-            }
-        } else if request.offset > 0 {
-            throw StoreError(.notFound, place + ": no upload has this token")
-        }
-        let upload = try naming(place) { () throws(Errno) in
-            if let old { return try takeUp(old, request, stem: stem, in: driver) }
-            return try create(request, stem: stem, in: driver)
-        }
-        do {
-            try upload.prepare()
-        } catch {
-            if old == nil { upload.discard() } else { upload.suspend() }
-            throw error
-        }
-        return upload
-    }
-
-    private static func create(
-        _ request: UploadRequest, stem: String, in driver: DirectoryDriver
-    ) throws(Errno) -> DirectoryUpload {
-        let uploads = driver.uploads
-        try uploads.remove(stem)
-        do {
-            let file = try uploads.create(stem + ".data")
-            let record = try UploadRecord.create(
-                stem + ".record", in: uploads.number, of: driver.kernel, for: request.name,
-                mode: uploads.fileMode)
-            return DirectoryUpload(
-                driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
-        } catch {
-            try? uploads.remove(stem)
-            throw error
-        }
-    }
-
-    /// Cuts what is there back to the request's offset. The record falls first.
-    private static func takeUp(
-        _ record: UploadRecord, _ request: UploadRequest, stem: String, in driver: DirectoryDriver
-    ) throws(Errno) -> DirectoryUpload {
-        let file = try driver.uploads.open(stem + ".data")
-        if request.offset < record.durable { try record.set(request.offset) }
-        try driver.kernel.truncate(file.number, to: Int64(request.offset))
-        return DirectoryUpload(
-            driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
-    }
-
-    private init(
+    /// See `start`. The file is at the request's offset.
+    init(
         _ driver: DirectoryDriver, _ request: UploadRequest, stem: String?, record: UploadRecord?,
         fileName: String, file: consuming Descriptor
     ) {
@@ -121,7 +45,7 @@ final class DirectoryUpload: Upload {
     private var place: String { request.name.path }
 
     /// Reserves room for what is declared, and digests what is there.
-    private func prepare() throws(StoreError) {
+    func prepare() throws(StoreError) {
         let number = try liveFile()
         if let length = request.length, length > 0 {
             try naming(place) { () throws(Errno) in
@@ -212,7 +136,9 @@ extension DirectoryUpload {
         do {
             let receipt = try verify(length: length, digest: digest)
             try naming(place) { () throws(Errno) in try kernel.syncData(number) }
-            try publish()
+            try driver.tree.publish(
+                fileName, in: driver.uploads.number, as: request.name,
+                replacing: !request.ifAbsent)
             end()
             return receipt
         } catch {
@@ -266,42 +192,5 @@ extension DirectoryUpload {
         }
         guard request.wanted != nil else { return Receipt(size: size, digest: nil) }
         return Receipt(size: size, digest: whole.take()?.finalize() ?? found)
-    }
-
-    /// Gives the file its name, durably. A crash before the rename leaves the upload as it was
-    /// at its last checkpoint, after it a record without data, which is dropped at the start.
-    private func publish() throws(StoreError) {
-        for _ in 0..<Self.publishAttempts {
-            let directory = try driver.tree.makeParent(of: request.name)
-            let number = directory.number
-            do throws(Errno) {
-                try rename(into: number)
-            } catch .notFound {
-                continue  // The directory was removed meanwhile.
-            } catch .crossDevice {
-                throw StoreError(.denied, place + ": lies on another file system than the root")
-            } catch {
-                throw StoreError(error, at: place)
-            }
-            return try naming(place) { () throws(Errno) in try kernel.sync(number) }
-        }
-        throw StoreError(.io, place + ": cannot be published, its directory does not stay")
-    }
-
-    private static let publishAttempts = 8
-
-    private func rename(into directory: Int32) throws(Errno) {
-        let name = request.name.last
-        do throws(Errno) {
-            switch try kernel.status(of: name, in: directory).kind {
-            case .regular: break
-            case .directory: throw Errno.isDirectory
-            case .symbolicLink: throw Errno.symbolicLinks
-            default: throw Errno.accessDenied
-            }
-        } catch .notFound {}
-        try kernel.rename(
-            fileName, in: driver.uploads.number, to: name, in: directory,
-            replacing: !request.ifAbsent)
     }
 }

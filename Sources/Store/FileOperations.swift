@@ -13,7 +13,8 @@ extension Kernel {
             if first == rest.count { return }
             let written = try rest.withUnsafeBufferPointer { rest throws(Errno) in
                 let end = min(first + Self.maximumVectors, rest.count)
-                return try write(file, UnsafeBufferPointer(rebasing: rest[first..<end]), at: position)
+                return try write(
+                    file, UnsafeBufferPointer(rebasing: rest[first..<end]), at: position)
             }
             if written <= 0 { throw .inputOutput }
             position += Int64(written)

@@ -65,7 +65,8 @@ extension DigestState {
         var position = offset
         var left = count
         while left > 0 {
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(step), left))])
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[..<Int(min(UInt64(step), left))])
             guard let at = Int64(exactly: position) else {
                 throw StoreError(.badOffset, name.path + ": no file is that long")
             }

@@ -140,7 +140,8 @@ final class UploadFolder: Sendable {
         guard let text, text != layoutVersion + "\n" else { return }
         let found = text.prefix { $0.isLetter || $0.isNumber || $0 == "." }
         throw StoreError(
-            .io, ".ampd/version: the store's layout is version \(found.isEmpty ? "?" : found), "
+            .io,
+            ".ampd/version: the store's layout is version \(found.isEmpty ? "?" : found), "
                 + "this ampd knows version \(layoutVersion)")
     }
 

@@ -4,9 +4,11 @@ import Testing
 @Suite("Names")
 struct FileNameTests {
     static let longComponent = String(repeating: "x", count: 255)
-    /// 16 components of 255 bytes and 16 slashes less one: 4,095 bytes, and one more.
-    static let longest = Array(repeating: String(repeating: "y", count: 255), count: 15)
-        .joined(separator: "/") + "/" + String(repeating: "z", count: 254) + "/w"
+    /// 15 components of 255 bytes, one of 254 and one of 1, and 16 slashes: 4,096 bytes.
+    static let longest: String = {
+        let full = Array(repeating: String(repeating: "y", count: 255), count: 15)
+        return (full + [String(repeating: "z", count: 254), "w"]).joined(separator: "/")
+    }()
 
     @Test(arguments: [
         "a", "a/b/c", "a b", "...", ".a", "a.", "..a/b..", "ä/日本/🙂", "a\\b", "-rf", "~", "a:b",

@@ -10,7 +10,9 @@ struct ListingTests {
 
     @Test("All names, one level or a prefix")
     func prefixes() throws {
-        for name in ["a", "ab/c", "ab/d/e", "abc", "b/.ampd/x", "é", "..x"] { try store.put(name, [1]) }
+        for name in ["a", "ab/c", "ab/d/e", "abc", "b/.ampd/x", "é", "..x"] {
+            try store.put(name, [1])
+        }
         let all = [
             "a", "ab", "ab/c", "ab/d", "ab/d/e", "abc", "b", "b/.ampd", "b/.ampd/x", "é", "..x",
         ].sorted()

@@ -162,7 +162,8 @@ struct ResumeTests {
         let pair = try store.leftovers().filter { !$0.hasSuffix(".part") }
         let record = try #require(pair.first { $0.hasSuffix(".record") })
         try FileManager.default.copyItem(atPath: folder + record, toPath: folder + stem + ".record")
-        #expect(FileManager.default.createFile(atPath: folder + other + ".data", contents: Data([1])))
+        #expect(
+            FileManager.default.createFile(atPath: folder + other + ".data", contents: Data([1])))
         #expect(FileManager.default.createFile(atPath: folder + "README", contents: Data([1])))
         try store.reopen()
         #expect(try store.leftovers() == (pair + ["README"]).sorted())
