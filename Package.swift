@@ -45,8 +45,8 @@ let package = Package(
         .target(name: "AMPServer", dependencies: ["Runtime"]),
         .systemLibrary(
             name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
-        .target(name: "CTOML", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
-        .target(name: "Daemon", dependencies: ["AMPServer", "Store", "StoreCommands", "CSystemd", "CTOML"]),
+        .target(
+            name: "Daemon", dependencies: ["AMPServer", "Store", "StoreCommands", "CSystemd"]),
         .executableTarget(name: "ampd", dependencies: ["Daemon", "LinuxKernel"]),
 
         // Who calls it.
@@ -61,6 +61,5 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
-    ],
-    cxxLanguageStandard: .cxx17
+    ]
 )

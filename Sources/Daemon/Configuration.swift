@@ -9,8 +9,8 @@ public struct Configuration: Hashable, Sendable {
     /// The directory whose files are served.
     public var root = "/var/lib/ampd"
     /// Permission bits of published files and of the directories made for them.
-    public var fileMode = 0o640
-    public var directoryMode = 0o750
+    public var fileMode: UInt32 = 0o640
+    public var directoryMode: UInt32 = 0o750
     /// Bytes that all windows, outboxes and buffers together may take.
     public var memoryBudget = 256 << 20
     public var workers = Workers()

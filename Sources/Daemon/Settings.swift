@@ -9,7 +9,7 @@ public struct Setting: Sendable {
     public enum Kind: Sendable {
         case number(Path<Int>, in: ClosedRange<Int>, Unit)
         /// Permission bits: `required` must be among them, and none beyond 0o777.
-        case mode(Path<Int>, required: Int)
+        case mode(Path<UInt32>, required: UInt32)
         case directory(Path<String>)
         case addresses(Path<[String]>)
     }
