@@ -1,5 +1,5 @@
 /// What the command line asks the daemon to do.
-public enum Command: Hashable, Sendable {
+public enum Invocation: Hashable, Sendable {
     case serve(Options)
     /// Read the configuration, say what is wrong with it, and leave.
     case check(Options)
@@ -42,7 +42,7 @@ public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
 /// cost the daemon 4 MiB of resident memory for its whole life.
 extension CommandLine {
     /// Understands `arguments`, the program's name left out.
-    public static func parse(_ arguments: [String]) throws(UsageError) -> Command {
+    public static func parse(_ arguments: [String]) throws(UsageError) -> Invocation {
         var options = Options()
         var words: [String] = []
         var rest = arguments[...]

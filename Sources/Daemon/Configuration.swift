@@ -1,11 +1,13 @@
+import Kernel
+
 /// Everything an administrator can set, with the values that hold when nobody does.
 ///
 /// The defaults stand here and nowhere else. ``Setting/all`` gives each its key, unit and
 /// range, and from these two follow the check of a file, `--set`, `ampd limits` and what
 /// etc/ampd/ampd.toml must say.
 public struct Configuration: Hashable, Sendable {
-    /// Where to listen: `HOST:PORT`, `[V6]:PORT` or `unix:PATH`; port 0 picks a free one.
-    public var listen = ["127.0.0.1:2673"]
+    /// Where to listen; port 0 picks a free one. 2673 spells AMPD on a telephone's keys.
+    public var listen = [Endpoint.host("127.0.0.1", port: 2673)]
     /// The directory whose files are served.
     public var root = "/var/lib/ampd"
     /// Permission bits of published files and of the directories made for them.
@@ -48,15 +50,22 @@ public struct Configuration: Hashable, Sendable {
         public var maxStreams = 256
         // 15 pages: payloads stay page-aligned in files, which is what sendfile is fast at.
         public var chunk = 61_440
-        // A lone upload needs 512 KiB in flight to run at the speed of the disk.
-        public var streamWindow = 524_288
-        // What a turn of the loop reads: more buys little bulk and costs calls milliseconds.
-        public var connectionWindow = 1_048_576
+        // Two chunks: one on its way while the other is written.
+        public var streamWindow = 131_072
+        // Half of it, 1 MiB, lets a lone stream run at the speed of a disk.
+        public var sharedWindow = 2_097_152
         // 17 chunks, or 1,024 answers of 1 KiB, waiting for a peer that does not read.
         public var outbox = 1_048_576
         // What a service manager commonly waits is 90 s: streams get a third of it.
         public var drainTimeout = 30
 
         public init() {}
+
+        /// What is announced for all streams of a connection together: with
+        /// `maxStreams x streamWindow`, streams that stall never starve the others.
+        public var connectionWindow: Int {
+            let (product, overflow) = maxStreams.multipliedReportingOverflow(by: streamWindow)
+            return overflow ? .max : product
+        }
     }
 }

@@ -1,3 +1,5 @@
+import Kernel
+
 /// One key of the configuration: where its value lies, what it may be and what it means.
 public struct Setting: Sendable {
     /// The dotted path, as in `limits.chunk`.
@@ -11,7 +13,7 @@ public struct Setting: Sendable {
         /// Permission bits: `required` must be among them, and none beyond 0o777.
         case mode(Path<UInt32>, required: UInt32)
         case directory(Path<String>)
-        case addresses(Path<[String]>)
+        case addresses(Path<[Endpoint]>)
     }
 
     public typealias Path<Value> = WritableKeyPath<Configuration, Value> & Sendable
@@ -66,11 +68,11 @@ extension Setting {
             "chunk", \.limits.chunk, 1_024...65_534, .bytes,
             "Data in one stream-data box, as announced."),
         limit(
-            "stream_window", \.limits.streamWindow, 1_024...1 << 30, .bytes,
-            "Data that a stream may send ahead of what is consumed, as announced."),
+            "stream_window", \.limits.streamWindow, 1_024...16 << 20, .bytes,
+            "Data that each stream may send ahead of what is consumed, as announced."),
         limit(
-            "connection_window", \.limits.connectionWindow, 65_536...1 << 30, .bytes,
-            "The same for all streams of a connection together, as announced."),
+            "shared_window", \.limits.sharedWindow, 0...1 << 30, .bytes,
+            "More of it, which the busy streams of a connection share."),
         limit(
             "outbox", \.limits.outbox, 131_072...1 << 30, .bytes,
             "Answers that wait for one peer to read; past it its new asks wait."),
