@@ -36,3 +36,19 @@ public struct Faults: Sendable {
 
     public init() {}
 }
+
+/// Bugs of the kind that production code could have, which tests plant to see that they would be
+/// found. Planted below the system calls: no production code knows of them.
+public struct PlantedBugs: OptionSet, Sendable {
+    public let rawValue: Int
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// Data is taken for durable without `fdatasync`.
+    public static let skipsDataSync = PlantedBugs(rawValue: 1)
+    /// Names are taken for durable without `fsync` of their directory.
+    public static let skipsNameSync = PlantedBugs(rawValue: 2)
+    /// The count that a send returns is taken for the whole: the rest is lost.
+    public static let ignoresShortSend = PlantedBugs(rawValue: 4)
+    /// After a short write to a file the offset is advanced by what was offered.
+    public static let ignoresShortWrite = PlantedBugs(rawValue: 8)
+}

@@ -9,6 +9,7 @@ import Kernel
 public final class Machine {
     public let seed: UInt64
     public var faults: Faults
+    public var bugs: PlantedBugs = []
     public let disk: Disk
     public let trace: Trace
     public internal(set) var time = Instant(nanoseconds: 1_000_000_000)
@@ -93,6 +94,8 @@ public final class Machine {
         next.action()
         return true
     }
+
+    func forgetAppointments() { agenda = [] }
 
     // MARK: Addresses
 

@@ -62,7 +62,7 @@ extension SimulatedKernel {
             left -= part
         }
         inode.modified = machine.wallClock
-        return count
+        return machine.bugs.contains(.ignoresShortWrite) ? total : count
     }
 
     public func read(
@@ -172,6 +172,8 @@ extension SimulatedKernel {
             inode.syncFailed()
             throw .inputOutput
         }
+        let skipped: PlantedBugs = inode.kind == .directory ? .skipsNameSync : .skipsDataSync
+        if machine.bugs.contains(skipped) { return }
         if inode.kind == .directory { return machine.disk.syncNames(of: inode) }
         if withAttributes { inode.sync() } else { inode.syncData() }
     }

@@ -116,6 +116,18 @@ extension SimulatedKernel {
         return inode
     }
 
+    /// What bind(2) leaves at the path of a Unix socket.
+    func makeSocketFile(_ path: String) throws(Errno) {
+        let bytes = Array(path.utf8)
+        let slash = bytes.lastIndex(of: UInt8(ascii: "/"))
+        let parent = slash.map { String(decoding: bytes[...$0], as: UTF8.self) } ?? "/"
+        let name = Array(bytes[(slash.map { $0 + 1 } ?? 0)...])
+        let directory = try resolve(parent, in: nil, .directory)
+        guard directory.kind == .directory else { throw .notDirectory }
+        guard directory.names[name] == nil else { throw .addressInUse }
+        try link(machine.disk.makeInode(.socket), as: name, in: directory)
+    }
+
     private func link(_ inode: Inode, as name: [UInt8], in parent: Inode) throws(Errno) {
         guard parent.links > 0 else { throw .notFound }
         if machine.disk.failsByChance(machine.faults.diskFull) { throw .noSpace }

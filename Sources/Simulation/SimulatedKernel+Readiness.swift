@@ -13,7 +13,7 @@ extension SimulatedKernel {
     public func epollAdd(
         _ epoll: Int32, _ descriptor: Int32, _ interest: Readiness, _ token: Token
     ) throws(Errno) {
-        try enter("epoll_ctl add", Int64(descriptor), Int64(interest.rawValue))
+        guard enterUnlessDead("epoll_ctl add", descriptor) else { return }
         let set = try object(epoll, as: Epoll.self)
         guard let object = object(descriptor) else { throw .badDescriptor }
         guard !(object is SimulatedFile) else { throw .notPermitted }
@@ -25,7 +25,7 @@ extension SimulatedKernel {
     public func epollModify(
         _ epoll: Int32, _ descriptor: Int32, _ interest: Readiness, _ token: Token
     ) throws(Errno) {
-        try enter("epoll_ctl mod", Int64(descriptor), Int64(interest.rawValue))
+        guard enterUnlessDead("epoll_ctl mod", descriptor) else { return }
         let set = try object(epoll, as: Epoll.self)
         guard let index = set.index(of: descriptor) else { throw .notFound }
         set.watches[index].interest = interest
@@ -33,7 +33,7 @@ extension SimulatedKernel {
     }
 
     public func epollRemove(_ epoll: Int32, _ descriptor: Int32) throws(Errno) {
-        try enter("epoll_ctl del", Int64(descriptor))
+        guard enterUnlessDead("epoll_ctl del", descriptor) else { return }
         let set = try object(epoll, as: Epoll.self)
         guard set.index(of: descriptor) != nil else { throw .notFound }
         set.forget(descriptor)
@@ -61,6 +61,15 @@ extension SimulatedKernel {
     /// Whether a wait now would report anything.
     var hasEvents: Bool {
         epolls.contains { epoll in epoll.watches.contains { $0.event != nil } }
+    }
+
+    /// The loop rightly takes these calls for certain while it lives; in a process that is
+    /// dead and only has not noticed, they do nothing. False if so.
+    private func enterUnlessDead(
+        _ call: StaticString, _ descriptor: Int32
+    ) -> Bool {
+        try? enter(call, Int64(descriptor))
+        return isAlive
     }
 
     // MARK: Events and signals

@@ -12,6 +12,7 @@ extension SimulatedKernel {
         let object = try object(socket, as: SimulatedSocket.self)
         guard object.local == nil else { throw .invalid }
         guard machine.listeners[address] == nil else { throw .addressInUse }
+        if case .unix(let path) = address { try makeSocketFile(path) }
         object.local = machine.assigned(address)
     }
 
@@ -102,7 +103,7 @@ extension SimulatedKernel {
             left -= object.outgoing?.send(bytes) ?? 0
         }
         machine.record(number, "sendmsg takes", Int64(socket), Int64(admitted))
-        return admitted
+        return machine.bugs.contains(.ignoresShortSend) ? total : admitted
     }
 
     public func sendFile(
@@ -128,6 +129,11 @@ extension SimulatedKernel {
     public func shutdownWrites(_ socket: Int32) throws(Errno) {
         try enter("shutdown", Int64(socket))
         try object(socket, as: SimulatedSocket.self).shutDownWrites()
+    }
+
+    public func makeNonBlocking(_ descriptor: Int32) throws(Errno) {
+        try enter("fcntl", Int64(descriptor))
+        guard object(descriptor) != nil else { throw .badDescriptor }
     }
 
     private static func anyLoopback(like address: SocketAddress) -> SocketAddress {
