@@ -50,8 +50,9 @@ extension SimulatedKernel {
         let set = try object(epoll, as: Epoll.self)
         guard !events.isEmpty else { throw .invalid }
         if machine.schedule.oneIn(machine.faults.emptyWait) { return 0 }
-        var ready = set.watches.compactMap(\.event)
-        ready.shuffle(using: &machine.schedule)
+        var ready: [Event] = []
+        for watch in set.watches { if let event = watch.event { ready.append(event) } }
+        if ready.count > 1 { ready.shuffle(using: &machine.schedule) }
         let count = min(ready.count, events.count)
         for index in 0..<count { events[index] = ready[index] }
         if count == 0, deadline > machine.time { sleep = .until(deadline) }
@@ -60,7 +61,10 @@ extension SimulatedKernel {
 
     /// Whether a wait now would report anything.
     var hasEvents: Bool {
-        epolls.contains { epoll in epoll.watches.contains { $0.event != nil } }
+        for epoll in epolls {
+            for watch in epoll.watches where watch.event != nil { return true }
+        }
+        return false
     }
 
     /// The loop rightly takes these calls for certain while it lives; in a process that is
@@ -122,9 +126,11 @@ final class Epoll: KernelObject {
 
         /// What there is to report, errors and hang-ups unasked too: `epoll_ctl(2)`.
         var event: Event? {
-            let readiness = object.readiness.intersection(interest.union([.failed, .hungUp]))
-            return readiness.isEmpty ? nil : Event(readiness: readiness, token: token)
+            let ready = object.readiness.rawValue & (interest.rawValue | Self.always)
+            return ready == 0 ? nil : Event(readiness: Readiness(rawValue: ready), token: token)
         }
+
+        private static let always = Readiness([.failed, .hungUp]).rawValue
     }
 
     var watches: [Watch] = []

@@ -76,7 +76,11 @@ final class EchoConnection: EventHandler {
 
 /// A client that sends a message and wants exactly it back.
 final class EchoClient: EventHandler {
-    enum Outcome: Equatable { case echoed, ended(Errno?), differs(at: Int) }
+    enum Outcome: Equatable {
+        case echoed, ended(Errno?)
+        /// At this byte or after it.
+        case differs(at: Int)
+    }
 
     private let reactor: Reactor
     private var socket: Descriptor?
@@ -85,6 +89,7 @@ final class EchoClient: EventHandler {
     private let message: [UInt8]
     private var unsent: [UInt8]
     private var received: [UInt8] = []
+    private var checked = 0
     private var isConnected = false
     private(set) var outcome: Outcome?
 
@@ -107,11 +112,10 @@ final class EchoClient: EventHandler {
                 isConnected = true
             }
             let isOpen = try reactor.kernel.receiveMore(number, into: &received)
-            if !message.starts(with: received) {
-                let pairs = zip(message, received).enumerated()
-                let place = pairs.first { $1.0 != $1.1 }?.offset ?? message.count
-                return end(.differs(at: place))
-            }
+            guard received.count <= message.count,
+                received[checked...] == message[checked..<received.count]
+            else { return end(.differs(at: checked)) }
+            checked = received.count
             if received.count == message.count { return end(.echoed) }
             if !isOpen { return end(.ended(nil)) }
             try reactor.kernel.sendMore(number, from: &unsent)
