@@ -54,7 +54,7 @@ let package = Package(
         .executableTarget(name: "amp", dependencies: ["AMPClient", argumentParser, histogram]),
 
         // Tests.
-        .target(name: "Simulation", dependencies: ["Daemon", "Kernel"]),
+        .target(name: "Simulation", dependencies: ["Daemon", "Runtime", "Kernel"]),
         .testTarget(name: "AMPTests", dependencies: ["AMP"], resources: [.copy("Vectors")]),
         .testTarget(name: "SessionTests", dependencies: ["AMPSession"]),
         .testTarget(name: "KernelTests", dependencies: ["LinuxKernel", "Runtime"]),

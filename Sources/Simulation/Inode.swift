@@ -1,0 +1,121 @@
+import Kernel
+
+/// A file or a directory, apart from its names.
+public final class Inode {
+    /// A name in a directory; `cookie` is its place in the order of reading.
+    struct Entry {
+        var inode: Inode
+        var cookie: UInt64
+    }
+
+    let number: UInt64
+    let kind: FileKind
+    /// Names that stand for it.
+    var links = 0
+    /// Descriptors that are open on it.
+    var openings = 0
+    /// Bytes of the disk that it takes.
+    var charged: Int64 = 0
+
+    /// A file's contents as everybody reads them, and as a crash would surely leave them.
+    var data: [UInt8] = []
+    private var durableData: [UInt8] = []
+    /// Nanoseconds since 1970.
+    var modified: Int64 = 0
+    private var durableModified: Int64 = 0
+    var attributes: [String: [UInt8]] = [:]
+    private var durableAttributes: [String: [UInt8]] = [:]
+    /// A sync failed: what was dirty then is taken for clean and will never be written
+    /// (fsync(2), since Linux 4.13 reported once).
+    private var isLost = false
+
+    var names: [[UInt8]: Entry] = [:]
+    var durableNames: [[UInt8]: Inode] = [:]
+    private var nextCookie: UInt64 = 1
+
+    init(number: UInt64, kind: FileKind) {
+        self.number = number
+        self.kind = kind
+    }
+
+    var status: FileStatus {
+        FileStatus(
+            kind: kind, size: kind == .regular ? Int64(data.count) : 4_096, modified: modified,
+            device: 1, inode: number)
+    }
+
+    func insert(_ inode: Inode, as name: [UInt8]) {
+        names[name] = Entry(inode: inode, cookie: nextCookie)
+        nextCookie += 1
+    }
+
+    /// Names after `cookie` in the order of reading.
+    func entries(after cookie: UInt64) -> [(name: [UInt8], entry: Entry)] {
+        names.filter { $0.value.cookie > cookie }
+            .sorted { $0.value.cookie < $1.value.cookie }
+            .map { ($0.key, $0.value) }
+    }
+
+    // MARK: Contents
+
+    /// Puts `bytes` at `offset`, zeros before them where the file is shorter.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        guard !bytes.isEmpty else { return }
+        resize(to: max(data.count, offset + bytes.count))
+        data.withUnsafeMutableBytes { data in
+            UnsafeMutableRawBufferPointer(rebasing: data[offset..<offset + bytes.count])
+                .copyMemory(from: bytes)
+        }
+    }
+
+    func resize(to size: Int) {
+        if size < data.count {
+            data.removeLast(data.count - size)
+        } else if size > data.count {
+            data += [UInt8](repeating: 0, count: size - data.count)
+        }
+    }
+
+    // MARK: Durability
+
+    /// `fdatasync`: the contents and their size, and nothing else for certain.
+    func syncData() {
+        if !isLost { durableData = data }
+    }
+
+    /// `fsync`: its times and attributes too.
+    func sync() {
+        syncData()
+        durableModified = modified
+        durableAttributes = attributes
+    }
+
+    func syncFailed() { isLost = true }
+
+    /// What a crash makes of it: of all that was not synced any part may be there or not.
+    func settle(_ chance: inout Chance) {
+        if data != durableData { data = torn(&chance) }
+        durableData = data
+        isLost = false
+        if chance.oneIn(2) { attributes = durableAttributes } else { durableAttributes = attributes }
+        if chance.oneIn(2) { modified = durableModified } else { durableModified = modified }
+    }
+
+    private func torn(_ chance: inout Chance) -> [UInt8] {
+        switch chance.below(4) {
+        case 0: return durableData
+        case 1 where !isLost: return data
+        default: break
+        }
+        let keepsSize = chance.oneIn(2)
+        var result = [UInt8](repeating: 0, count: keepsSize ? data.count : durableData.count)
+        for start in stride(from: 0, to: result.count, by: Self.sector) {
+            let source = chance.oneIn(2) && !isLost ? data : durableData
+            let end = min(start + Self.sector, result.count, source.count)
+            if start < end { result.replaceSubrange(start..<end, with: source[start..<end]) }
+        }
+        return result
+    }
+
+    private static let sector = 512
+}
