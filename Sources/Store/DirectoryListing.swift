@@ -43,7 +43,10 @@ final class DirectoryListing: Listing {
         }
         do {
             levels = [Level(top, try tree.openDirectory(top))]
-        } catch  where error.code == .notFound {}  // No name begins like that.
+        } catch {
+            // Not there: no name begins like that.
+            guard error.code == .notFound else { throw error }
+        }
     }
 
     func next(into entries: inout [ListingEntry]) throws(StoreError) -> Bool {

@@ -56,7 +56,8 @@ final class DirectoryTree: Sendable {
         do {
             let parent = try openParent(of: name)
             return try status(of: name, in: parent.number)
-        } catch  where error.code == .notFound {
+        } catch {
+            guard error.code == .notFound else { throw error }
             return nil
         }
     }
