@@ -23,7 +23,8 @@ extension DateTime: Argument {
     /// Years before 1 or after 9999, which the form cannot hold, are written as the nearest.
     public var wireBytes: [UInt8] {
         let minute: Int64 = 60_000_000
-        let local = min(max(microseconds, Self.earliest), Self.latest) + Int64(offset) * minute
+        let near = min(max(microseconds, Self.earliest - Self.day), Self.latest + Self.day)
+        let local = min(max(near + Int64(offset) * minute, Self.earliest), Self.latest)
         let day = local.quotientRoundingDown(by: 1_440 * minute)
         let inDay = local - day * 1_440 * minute
         let date = CivilDate(day: Int(day))
@@ -54,9 +55,10 @@ extension DateTime: Argument {
         microseconds = Int64(seconds) * 1_000_000 + Int64(micros)
     }
 
-    // With a day to spare on both sides for the offset.
-    private static let earliest: Int64 = -62_135_510_400_000_000
-    private static let latest: Int64 = 253_402_214_400_000_000
+    /// 0001-01-01T00:00:00.000000 and 9999-12-31T23:59:59.999999, where the date is written.
+    private static let earliest: Int64 = -62_135_596_800_000_000
+    private static let latest: Int64 = 253_402_300_799_999_999
+    private static let day: Int64 = 86_400_000_000
 
     private static func hasSeparators(_ text: [UInt8]) -> Bool {
         zip([4, 7, 10, 13, 16, 19, 29], "--T::.:".utf8).allSatisfy { text[$0] == $1 }
