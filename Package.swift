@@ -60,6 +60,7 @@ let package = Package(
         .testTarget(name: "KernelTests", dependencies: ["LinuxKernel", "Runtime"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "AMPServer", "Store", "Digests"]),
     ]
 )

@@ -25,9 +25,9 @@ public final class Inode {
     private var durableModified: Int64 = 0
     var attributes: [String: [UInt8]] = [:]
     private var durableAttributes: [String: [UInt8]] = [:]
-    /// A sync failed: what was dirty then is taken for clean and will never be written
-    /// (fsync(2), since Linux 4.13 reported once).
-    private var isLost = false
+    /// Sectors that a failed sync has lost: they are taken for clean, and no later sync writes
+    /// them, until they are written anew (fsync(2) in "Errors", since Linux 4.13).
+    private var lost: Set<Int> = []
 
     var names: [[UInt8]: Entry] = [:]
     var durableNames: [[UInt8]: Inode] = [:]
@@ -66,11 +66,15 @@ public final class Inode {
             UnsafeMutableRawBufferPointer(rebasing: data[offset..<offset + bytes.count])
                 .copyMemory(from: bytes)
         }
+        guard !lost.isEmpty else { return }
+        let last = (offset + bytes.count - 1) / Self.sector
+        lost.subtract(offset / Self.sector...last)
     }
 
     func resize(to size: Int) {
         if size < data.count {
             data.removeLast(data.count - size)
+            lost = lost.filter { $0 * Self.sector < size }
         } else if size > data.count {
             data += [UInt8](repeating: 0, count: size - data.count)
         }
@@ -80,7 +84,7 @@ public final class Inode {
 
     /// `fdatasync`: the contents and their size, and nothing else for certain.
     func syncData() {
-        if !isLost { durableData = data }
+        durableData = lost.isEmpty ? data : assembled(size: data.count) { _ in true }
     }
 
     /// `fsync`: its times and attributes too.
@@ -90,28 +94,37 @@ public final class Inode {
         durableAttributes = attributes
     }
 
-    func syncFailed() { isLost = true }
+    /// A sync has failed: what it was to write is lost.
+    func syncFailed() {
+        guard kind == .regular, data != durableData else { return }
+        lost.formUnion(0..<(data.count + Self.sector - 1) / Self.sector)
+    }
 
     /// What a crash makes of it: of all that was not synced any part may be there or not.
     func settle(_ chance: inout Chance) {
-        if data != durableData { data = torn(&chance) }
+        if data != durableData {
+            switch chance.below(4) {
+            case 0: data = durableData
+            case 1: data = assembled(size: data.count) { _ in true }
+            default:
+                let size = chance.oneIn(2) ? data.count : durableData.count
+                data = assembled(size: size) { _ in chance.oneIn(2) }
+            }
+        }
         durableData = data
-        isLost = false
+        lost = []
         if chance.oneIn(2) { attributes = durableAttributes } else { durableAttributes = attributes }
         if chance.oneIn(2) { modified = durableModified } else { durableModified = modified }
     }
 
-    private func torn(_ chance: inout Chance) -> [UInt8] {
-        switch chance.below(4) {
-        case 0: return durableData
-        case 1 where !isLost: return data
-        default: break
-        }
-        let keepsSize = chance.oneIn(2)
-        var result = [UInt8](repeating: 0, count: keepsSize ? data.count : durableData.count)
-        for start in stride(from: 0, to: result.count, by: Self.sector) {
-            let source = chance.oneIn(2) && !isLost ? data : durableData
-            let end = min(start + Self.sector, result.count, source.count)
+    /// Contents of that size, each sector as it is or, if it is lost or not chosen, as it was
+    /// durable; zeros where nothing was.
+    private func assembled(size: Int, _ isChosen: (Int) -> Bool) -> [UInt8] {
+        var result = [UInt8](repeating: 0, count: size)
+        for start in stride(from: 0, to: size, by: Self.sector) {
+            let index = start / Self.sector
+            let source = isChosen(index) && !lost.contains(index) ? data : durableData
+            let end = min(start + Self.sector, size, source.count)
             if start < end { result.replaceSubrange(start..<end, with: source[start..<end]) }
         }
         return result
