@@ -34,6 +34,8 @@ public final class Reactor {
     private var atEndOfTurn: [any Deferred] = []
     private var atEndOfNextTurn: [any Deferred] = []
     private let events = UnsafeMutableBufferPointer<Event>.allocate(capacity: 256)
+    /// The event with which writing begins next.
+    private var nextToWrite = 0
     private var isStopped = false
 
     private struct Registration {
