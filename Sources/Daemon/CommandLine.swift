@@ -56,12 +56,15 @@ extension CommandLine {
                 words.append(argument)
             }
         }
+        if let extra = words.dropFirst().first {
+            throw UsageError(description: "unexpected \(PrintableText.quoted(extra))")
+        }
         switch words.first {
         case nil: return .serve(options)
-        case "check" where words.count == 1: return .check(options)
-        case "limits" where words.count == 1: return .limits(options)
-        case "check", "limits": throw UsageError(description: "unexpected \"\(words[1])\"")
-        case .some(let word): throw UsageError(description: "unknown command \"\(word)\"")
+        case "check": return .check(options)
+        case "limits": return .limits(options)
+        case .some(let word):
+            throw UsageError(description: "unknown command \(PrintableText.quoted(word))")
         }
     }
 
@@ -69,12 +72,12 @@ extension CommandLine {
     public static let help = """
         Usage: ampd [OPTION]...            serve
                ampd check [OPTION]...      check the configuration and leave
-               ampd limits [OPTION]...     print every limit: value, unit, allowed range
+               ampd limits [OPTION]...     print all limits and their ranges
 
         Serves AMP with flow-controlled streams out of, and into, a directory of files.
 
           --config FILE       read FILE instead of /etc/ampd/ampd.toml
-          --listen ADDRESS    HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one;
+          --listen ADDRESS    HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks one;
                               may be repeated, and replaces the addresses of the file
           --root DIR          the directory whose files are served
           --set KEY=VALUE     any other key of the file, such as limits.max_streams=64;
@@ -97,7 +100,7 @@ extension Options {
         let equals = argument.firstIndex(of: "=")
         let name = equals.map { String(argument[..<$0]) } ?? argument
         guard ["--config", "--listen", "--root", "--set"].contains(name) else {
-            throw UsageError(description: "unknown option \"\(name)\"")
+            throw UsageError(description: "unknown option \(PrintableText.quoted(name))")
         }
         let attached = equals.map { String(argument[argument.index(after: $0)...]) }
         guard let value = attached ?? rest.popFirst(), !value.isEmpty else {
@@ -115,7 +118,7 @@ extension Options {
 extension Options.Assignment {
     fileprivate init(parsing text: String) throws(UsageError) {
         guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-            throw UsageError(description: "--set \"\(text)\" is not KEY=VALUE")
+            throw UsageError(description: "--set \(PrintableText.quoted(text)) is not KEY=VALUE")
         }
         self.init(
             key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))

@@ -6,12 +6,17 @@ import Kernel
 /// of event that comes in masses is cut to some a second, with the number of those left out.
 public final class Log {
     private let sink: any LogSink
-    private let kernel: any Kernel
+    private let clock: () -> Instant
     private var buckets: [Event: LogBucket] = [:]
 
-    public init(to sink: any LogSink, kernel: any Kernel) {
+    public convenience init(to sink: any LogSink, kernel: any Kernel) {
+        self.init(to: sink, clock: kernel.now)
+    }
+
+    /// - Parameter clock: tells the instant of an entry, by which the masses are cut.
+    init(to sink: any LogSink, clock: @escaping () -> Instant) {
         self.sink = sink
-        self.kernel = kernel
+        self.clock = clock
     }
 
     public func error(_ event: Event, _ message: String, _ fields: [Field] = []) {
@@ -43,7 +48,7 @@ public final class Log {
         _ priority: Priority, _ event: Event, _ message: String, _ fields: [Field]
     ) {
         var fields = fields
-        guard let suppressed = buckets[event, default: LogBucket()].take(at: kernel.now()) else {
+        guard let suppressed = buckets[event, default: LogBucket()].take(at: clock()) else {
             return
         }
         if suppressed > 0 { fields.append(.suppressed(suppressed)) }

@@ -64,7 +64,8 @@ struct TOMLCursor {
     var next: String {
         guard let byte = peek() else { return "the end of the file" }
         if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { return "the line's end" }
-        let character = String(decoding: bytes[position...].prefix(4), as: UTF8.self)
+        let character =
+            String(decoding: bytes[position...].prefix(4), as: UTF8.self)
             .unicodeScalars.first.map(String.init) ?? ""
         return byte < 0x20 || byte == 0x7F ? "a control character" : "\"\(character)\""
     }

@@ -37,7 +37,9 @@ extension TOMLValue {
         let exponent = text.firstIndex { $0 == "e" || $0 == "E" } ?? text.endIndex
         let parts = text[..<exponent].split(
             separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard isDecimal(String(parts[0])), parts.count == 1 || isDigits(parts[1]) else { return nil }
+        guard isDecimal(String(parts[0])), parts.count == 1 || isDigits(parts[1]) else {
+            return nil
+        }
         if exponent < text.endIndex {
             let power = text[text.index(after: exponent)...]
             let signed = power.hasPrefix("+") || power.hasPrefix("-")
