@@ -177,7 +177,7 @@ struct ListenerTests {
             let listener = try Listener(
                 .v4([127, 0, 0, 1], port: 0), on: loop.reactor, delegate: host)
             var guests: [Int32] = []
-            for _ in 0..<3 { guests.append(try loop.kernel.dial(listener.address)) }
+            for _ in 0..<8 { guests.append(try loop.kernel.dial(listener.address)) }
             // The lowest number that is free becomes the limit: no more can be opened.
             let free = dup(0)
             close(free)
@@ -191,15 +191,18 @@ struct ListenerTests {
             while loop.kernel.now() - start < .milliseconds(250) {
                 try loop.reactor.turn(waitUntil: start + .milliseconds(250))
             }
-            precondition(host.shortages == [.tooManyFiles], "\(host.shortages)")
-            precondition(host.guests.isEmpty && loop.reactor.measures.turns < 10)
+            // The test library's threads may close a descriptor meanwhile: then somebody gets in,
+            // and the shortage after that is another. The parent sees the status alone.
+            if Set(host.shortages) != [.tooManyFiles] { exit(2) }
+            if host.shortages.count > 1 + host.guests.count { exit(3) }
+            if loop.reactor.measures.turns > 20 { exit(4) }  // the loop spins
             limit.rlim_cur = before
             setrlimit(__rlimit_resource_t(7), &limit)
             let deadline = loop.kernel.now() + .seconds(10)
-            while host.guests.count < 3, loop.kernel.now() < deadline {
+            while host.guests.count < 8, loop.kernel.now() < deadline {
                 try loop.reactor.turn(waitUntil: deadline)
             }
-            precondition(host.guests.count == 3)
+            if host.guests.count != 8 { exit(5) }
             for guest in guests { loop.kernel.close(guest) }
         }
     }
