@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "AMPTests", dependencies: ["AMP"], resources: [.copy("Vectors")]),
         .testTarget(name: "SessionTests", dependencies: ["AMPSession"]),
         .testTarget(name: "KernelTests", dependencies: ["LinuxKernel", "Runtime"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel", "Simulation"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation", "AMPServer", "Store", "Digests"]),

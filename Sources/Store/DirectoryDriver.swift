@@ -74,7 +74,7 @@ public final class DirectoryDriver: Driver {
         var status = UploadStatus(name: record.name, offset: record.durable, digest: nil)
         if let digest {
             let data = try naming(record.name.path) { () throws(Errno) in
-                try uploads.open(stem + ".data")
+                try uploads.open(uploads.dataName(stem, record))
             }
             var state = DigestState(digest)
             try state.update(

@@ -54,16 +54,16 @@ extension DirectoryUpload {
         _ request: UploadRequest, stem: String, in driver: DirectoryDriver
     ) throws(Errno) -> DirectoryUpload {
         let uploads = driver.uploads
-        try uploads.remove(stem)
+        var data: String?
         do {
-            let file = try uploads.create(stem + ".data")
-            let record = try UploadRecord.create(
-                stem + ".record", in: uploads.number, of: driver.kernel, for: request.name,
-                mode: uploads.fileMode)
+            let record = try uploads.createRecord(stem, for: request.name)
+            let fileName = uploads.dataName(stem, record)
+            data = fileName
+            let file = try uploads.create(fileName)
             return DirectoryUpload(
-                driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
+                driver, request, stem: stem, record: record, fileName: fileName, file: file)
         } catch {
-            try? uploads.remove(stem)
+            try? uploads.remove(stem, data: data)
             throw error
         }
     }
@@ -72,10 +72,11 @@ extension DirectoryUpload {
     private static func takeUp(
         _ record: UploadRecord, _ request: UploadRequest, stem: String, in driver: DirectoryDriver
     ) throws(Errno) -> DirectoryUpload {
-        let file = try driver.uploads.open(stem + ".data")
+        let fileName = driver.uploads.dataName(stem, record)
+        let file = try driver.uploads.open(fileName)
         if request.offset < record.durable { try record.set(request.offset) }
         try driver.kernel.truncate(file.number, to: Int64(request.offset))
         return DirectoryUpload(
-            driver, request, stem: stem, record: record, fileName: stem + ".data", file: file)
+            driver, request, stem: stem, record: record, fileName: fileName, file: file)
     }
 }

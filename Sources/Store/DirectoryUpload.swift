@@ -171,7 +171,7 @@ extension DirectoryUpload {
 
     /// Lets go of the file, and forgets the token.
     private func end() {
-        if let stem { try? driver.uploads.remove(stem) }
+        if let stem { try? driver.uploads.remove(stem, data: fileName) }
         file = nil
     }
 

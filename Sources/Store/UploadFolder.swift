@@ -3,10 +3,10 @@ import Kernel
 
 /// The reserved folder `.ampd` and in it `uploads`, where files grow before they have names.
 ///
-///     .ampd/version                  the layout's version and a newline
-///     .ampd/uploads/STEM.data        bytes of an upload with a token
-///     .ampd/uploads/STEM.record      how many of them are durable, see ``UploadRecord``
-///     .ampd/uploads/RANDOM.part      bytes of an upload without
+///     .ampd/version                      the layout's version and a newline
+///     .ampd/uploads/STEM.record          an upload with a token, see ``UploadRecord``
+///     .ampd/uploads/STEM.RANDOM.data     its bytes
+///     .ampd/uploads/RANDOM.part          bytes of an upload without
 ///
 /// STEM is the SHA-256 of the token in hexadecimal, so that no file name gives a token away;
 /// RANDOM is 32 random digits.
@@ -68,17 +68,32 @@ final class UploadFolder: Sendable {
         guard let record = try UploadRecord.open(name, in: folder.number, of: kernel)
         else { return nil }
         do {
-            let data = try kernel.status(of: stem + ".data", in: folder.number)
+            let data = try kernel.status(of: dataName(stem, record), in: folder.number)
             return data.size >= Int64(record.durable) ? record : nil
         } catch .notFound {
             return nil
         }
     }
 
-    /// Forgets a token. The record goes first: data without a record is a leftover.
-    func remove(_ stem: String) throws(Errno) {
+    /// The name of the data that a record is about.
+    func dataName(_ stem: String, _ record: UploadRecord) -> String {
+        stem + "." + Hexadecimal.text(record.identity) + ".data"
+    }
+
+    /// Makes the record of a token, in place of one that no longer counts.
+    func createRecord(_ stem: String, for name: FileName) throws(Errno) -> UploadRecord {
+        let path = stem + ".record"
+        let old = try UploadRecord.open(path, in: folder.number, of: kernel)
+        try remove(stem, data: old.map { dataName(stem, $0) })
+        return try UploadRecord.create(
+            path, in: folder.number, of: kernel, for: name, mode: fileMode)
+    }
+
+    /// Removes a token's record, and its data unless that has been published. The record goes
+    /// first: data without a record is a leftover.
+    func remove(_ stem: String, data: String? = nil) throws(Errno) {
         try kernel.removeIfPresent(stem + ".record", in: folder.number)
-        try kernel.removeIfPresent(stem + ".data", in: folder.number)
+        if let data { try kernel.removeIfPresent(data, in: folder.number) }
     }
 
     /// Removes what a crash left: uploads without a token, and halves of those with one.
@@ -98,13 +113,15 @@ final class UploadFolder: Sendable {
 
     private func recover(_ name: String) throws(Errno) {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2 else { return }
         let stem = String(parts[0])
-        switch parts[1] {
-        case "part":
+        switch (parts.count, parts.last) {
+        case (2, "part"):
             try kernel.removeIfPresent(name, in: folder.number)
-        case "data", "record":
+        case (2, "record"):
             if try record(stem) == nil { try remove(stem) }
+        case (3, "data"):
+            if let record = try record(stem), dataName(stem, record) == name { return }
+            try kernel.removeIfPresent(name, in: folder.number)
         default:
             return
         }

@@ -9,14 +9,19 @@ import Kernel
 /// so there are two slots, written in turn; a slot counts if its checksum is right, and the one
 /// with the higher sequence number wins. The file, all integers big-endian:
 ///
-///        0  8 bytes `AMPDUPL1`, u64 length of the name, the name, XXH3-128 of all before it
+///        0  `AMPDUPL1`, 16 random bytes, u64 length of the name, the name, XXH3-128 of these
 ///     4608  slot: u64 sequence, u64 offset, XXH3-128 of these 16 bytes
 ///     5120  the other slot, in a sector of its own as well
+///
+/// The random bytes are in the data's file name too. After a crash a directory may hold an old
+/// record beside new data of the same token; this way they are never taken for a pair.
 ///
 /// A new record is not synced before its first offset is: until then it says 0, and losing it
 /// loses nothing.
 final class UploadRecord {
     let name: FileName
+    /// Tells this upload's data from that of others with the same token.
+    let identity: [UInt8]
     /// Durable bytes from the beginning of the file.
     private(set) var durable: UInt64
     private var sequence: UInt64
@@ -29,6 +34,9 @@ final class UploadRecord {
     static let length = 5120 + slotLength
     private static let slotLength = 32
     private static let magic = Array("AMPDUPL1".utf8)
+    private static let identityLength = 16
+    /// Bytes before the name.
+    private static let headLength = 32
 
     /// Makes a record that says 0.
     static func create(
@@ -37,12 +45,16 @@ final class UploadRecord {
         let flags: OpenFlags = [.readWrite, .create, .exclusive]
         let file = Descriptor(
             try kernel.open(path, in: folder, flags, mode: mode), of: kernel)
-        var bytes = magic + bigEndian(UInt64(name.path.utf8.count)) + Array(name.path.utf8)
+        var identity = [UInt8](repeating: 0, count: identityLength)
+        identity.withUnsafeMutableBytes { kernel.random(into: $0) }
+        var bytes = magic + identity
+        bytes += bigEndian(UInt64(name.path.utf8.count)) + Array(name.path.utf8)
         bytes += Digest(of: bytes, by: .xxh3).bytes
         bytes += [UInt8](repeating: 0, count: length - bytes.count)
         bytes.replaceSubrange(slotOffsets[0]..<slotOffsets[0] + slotLength, with: slot(0, 0))
         try kernel.writeAll(file.number, bytes, at: 0)
-        return UploadRecord(name: name, durable: 0, sequence: 0, file: file, folder: folder)
+        return UploadRecord(
+            name: name, identity: identity, durable: 0, sequence: 0, file: file, folder: folder)
     }
 
     /// Opens a record; nil if it is not there, or not whole because a crash took its beginning.
@@ -58,15 +70,18 @@ final class UploadRecord {
         let file = Descriptor(number, of: kernel)
         let bytes = try kernel.readAll(file.number, limit: length)
         guard let name = parseName(bytes), let slot = newestSlot(bytes) else { return nil }
+        let identity = Array(bytes[magic.count..<magic.count + identityLength])
         return UploadRecord(
-            name: name, durable: slot.offset, sequence: slot.sequence, file: file, folder: folder)
+            name: name, identity: identity, durable: slot.offset, sequence: slot.sequence,
+            file: file, folder: folder)
     }
 
     private init(
-        name: FileName, durable: UInt64, sequence: UInt64, file: consuming Descriptor,
-        folder: Int32
+        name: FileName, identity: [UInt8], durable: UInt64, sequence: UInt64,
+        file: consuming Descriptor, folder: Int32
     ) {
         self.name = name
+        self.identity = identity
         self.durable = durable
         self.sequence = sequence
         self.file = file
@@ -97,11 +112,12 @@ final class UploadRecord {
 
     private static func parseName(_ bytes: [UInt8]) -> FileName? {
         guard bytes.count == length, bytes.starts(with: magic),
-            let count = Int(exactly: integer(bytes[8..<16])), count <= FileName.maximumLength
+            let count = Int(exactly: integer(bytes[24..<headLength])),
+            count <= FileName.maximumLength
         else { return nil }
-        let end = 16 + count
+        let end = headLength + count
         guard Digest(of: Array(bytes[..<end]), by: .xxh3).bytes == Array(bytes[end..<end + 16]),
-            let text = String(validating: bytes[16..<end], as: UTF8.self)
+            let text = String(validating: bytes[headLength..<end], as: UTF8.self)
         else { return nil }
         return try? FileName(text)
     }

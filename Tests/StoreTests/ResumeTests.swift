@@ -163,7 +163,8 @@ struct ResumeTests {
         let record = try #require(pair.first { $0.hasSuffix(".record") })
         try FileManager.default.copyItem(atPath: folder + record, toPath: folder + stem + ".record")
         #expect(
-            FileManager.default.createFile(atPath: folder + other + ".data", contents: Data([1])))
+            FileManager.default.createFile(atPath: folder + other + ".0a.data", contents: Data([1]))
+        )
         #expect(FileManager.default.createFile(atPath: folder + "README", contents: Data([1])))
         try store.reopen()
         #expect(try store.leftovers() == (pair + ["README"]).sorted())
