@@ -53,7 +53,7 @@ public struct BoxParser: Sendable {
         if isComplete { startOver() }
         while let keyLength = Self.length(in: input, at: position) {
             if keyLength == 0 { return try complete(at: position + 2) }
-            guard keyLength <= 255 else { throw .keyTooLong(keyLength) }
+            guard keyLength <= 255 else { throw .keyTooLong(keyLength & 0xFF00) }
             guard pairs.count < limits.pairs else { throw .tooManyPairs(limits.pairs) }
 
             let valueStart = position + 2 + keyLength + 2

@@ -14,20 +14,25 @@ func wire(_ pairs: KeyValuePairs<String, String>) -> [UInt8] {
 }
 
 /// The boxes that these bytes are.
-func boxes(in bytes: [UInt8]) -> [[String: String]] {
+func rawBoxes(in bytes: [UInt8]) -> [[String: [UInt8]]] {
     var parser = BoxParser()
-    var boxes: [[String: String]] = []
+    var boxes: [[String: [UInt8]]] = []
     var start = 0
     while let length = try? parser.next(bytes.span.extracting(start...)) {
-        var box: [String: String] = [:]
+        var box: [String: [UInt8]] = [:]
         for pair in parser.pairs {
-            let key = String(decoding: bytes[start...][shifted(pair.key, start)], as: UTF8.self)
-            box[key] = String(decoding: bytes[shifted(pair.value, start)], as: UTF8.self)
+            let key = String(decoding: bytes[shifted(pair.key, start)], as: UTF8.self)
+            box[key] = Array(bytes[shifted(pair.value, start)])
         }
         boxes.append(box)
         start += length
     }
     return boxes
+}
+
+/// The same as text.
+func boxes(in bytes: [UInt8]) -> [[String: String]] {
+    rawBoxes(in: bytes).map { $0.mapValues { String(decoding: $0, as: UTF8.self) } }
 }
 
 private func shifted(_ range: Range<Int>, _ start: Int) -> Range<Int> {
