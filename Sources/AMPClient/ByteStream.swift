@@ -97,7 +97,8 @@ private final class Copying: WriterSinkDelegate, @unchecked Sendable {
     ) {
         self.continuation = continuation
         if isCancelled { return report(.failure(CancellationError())) }
-        let sink = WriterSink(inbox.stream, of: inbox.connection, lane: lane, delegate: self)
+        let sink = WriterSink(inbox.stream, of: inbox.connection, lane: lane)
+        sink.delegate = self
         self.sink = sink
         inbox.handOver(to: sink)
         sink.start(writer)

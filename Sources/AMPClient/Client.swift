@@ -80,9 +80,12 @@ public actor Client {
     /// Closes the connection as soon as nothing is under way.
     public func closeWhenIdle() { link.connection?.closeWhenIdle() }
 
-    /// Whether new calls can be made: the connection is there and the server has not said that
-    /// it leaves.
-    public var isOpen: Bool { link.fault == nil && link.connection != nil && !link.isLeaving }
+    /// Why no new calls can be made: the connection is gone, or the server has said that it
+    /// leaves; nil while they can.
+    public var fault: ConnectionError? {
+        if let fault = link.fault { return fault }
+        return link.isLeaving ? .lost(server, reason: "the server is shutting down") : nil
+    }
 
     /// Whether the server knows streams.
     public var hasStreams: Bool { link.connection?.isSettled ?? false }

@@ -75,11 +75,11 @@ public struct UploadBody: Sendable {
             queue.append(bytes) { _ in }
             queue.finish()
         case .file(let file, let range, let digest):
-            let file = FileSource(file, range, digest: digest, as: stream, on: connection) { _ in }
+            let file = FileSource(file, range, digest: digest, as: stream, on: connection)
             source = file
             file.start()
         case .producer(let producer):
-            let made = ProducerSource(producer, as: stream, on: connection, lane: .scans) { _ in }
+            let made = ProducerSource(producer, as: stream, on: connection, lane: .scans)
             source = made
             made.start()
         case .written(let body):
