@@ -65,7 +65,9 @@ extension Session {
         return call
     }
 
-    mutating func readCall(_ name: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> SessionEvent {
+    mutating func readCall(_ name: Range<Int>, _ input: Span<UInt8>) throws(Violation)
+        -> SessionEvent
+    {
         let tag = parser.value(of: "_ask", in: input).map { input.bytes(in: $0) }
         var id: CallID?
         if let tag {
@@ -84,7 +86,8 @@ extension Session {
         guard outbox.count >= limits.outboxBytes || !deferred.isEmpty else { return .call(call) }
         deferredBytes += call.box.footprint
         guard deferredBytes <= limits.deferredBytes else {
-            throw Violation(.limit, "more than \(limits.deferredBytes) bytes of calls, answers unread")
+            throw Violation(
+                .limit, "more than \(limits.deferredBytes) bytes of calls, answers unread")
         }
         deferred.append(call)
         return .nothing
@@ -99,7 +102,9 @@ extension Session {
     }
 
     mutating func readCancel(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
-        guard let ask = arguments.ask else { throw Violation(.refused, "stream-cancel without ask") }
+        guard let ask = arguments.ask else {
+            throw Violation(.refused, "stream-cancel without ask")
+        }
         guard let id = tags.first(where: { $0.value == ask })?.key else { return .nothing }
         if let index = deferred.firstIndex(where: { $0.id == id }) {
             deferredBytes -= deferred.remove(at: index).box.footprint
@@ -175,7 +180,9 @@ extension Session {
     /// Asks of ours that wait for their answers.
     public var openAsks: Int { asks.count }
 
-    mutating func readAnswer(_ tag: Range<Int>, _ input: Span<UInt8>) throws(Violation) -> SessionEvent {
+    mutating func readAnswer(_ tag: Range<Int>, _ input: Span<UInt8>) throws(Violation)
+        -> SessionEvent
+    {
         guard let id = AskID(tag: input.bytes(in: tag)), asks.removeValue(forKey: id) != nil else {
             return .nothing
         }

@@ -74,9 +74,12 @@ extension Session {
 
     mutating func readData(_ arguments: StreamArguments) throws(Violation) -> SessionEvent {
         let id = try arguments.stream()
-        guard let data = arguments.data else { throw Violation(.refused, "stream-data without data") }
+        guard let data = arguments.data else {
+            throw Violation(.refused, "stream-data without data")
+        }
         guard data.count <= ownSettings.chunk else {
-            throw Violation(.refused, "a chunk of \(data.count) bytes; \(ownSettings.chunk) are allowed")
+            throw Violation(
+                .refused, "a chunk of \(data.count) bytes; \(ownSettings.chunk) are allowed")
         }
         guard !data.isEmpty else { return try readEmptyData() }
         emptyChunks = 0

@@ -20,7 +20,8 @@ struct OutgoingStream {
 extension Session {
     /// The number for a stream of ours. The box that carries it is to be queued at once: numbers
     /// increase in the order of the wire.
-    public mutating func openStream(_ urgency: Urgency = .standard) throws(StreamError) -> StreamID {
+    public mutating func openStream(_ urgency: Urgency = .standard) throws(StreamError) -> StreamID
+    {
         guard outgoing.count < min(peer.maxStreams, UInt64(limits.outgoingStreams)),
             highestOutgoing.number < StreamID.largest
         else { throw .tooManyStreams }

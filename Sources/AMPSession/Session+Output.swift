@@ -39,7 +39,8 @@ extension Session {
         let written = outbox.written
         let result = unsafe outbox.front.withUnsafeBytes { bytes -> Swift.Result<Result, Failure> in
             do throws(Failure) {
-                return .success(try unsafe body(UnsafeRawBufferPointer(rebasing: bytes[written...])))
+                return .success(
+                    try unsafe body(UnsafeRawBufferPointer(rebasing: bytes[written...])))
             } catch {
                 return .failure(error)
             }

@@ -107,7 +107,9 @@ struct Hello: Codable {
     ) throws(Violation) -> UInt64 {
         guard range.contains(value) else {
             throw Violation(
-                .refused, "stream-hello: \(key) \(value) is not from \(range.lowerBound) to \(range.upperBound)")
+                .refused,
+                "stream-hello: \(key) \(value) is not from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return value
     }

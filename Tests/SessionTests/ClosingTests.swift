@@ -59,11 +59,15 @@ struct ClosingTests {
         let peer = Peer { $0.refusedStreams = 3 }
         for round in 0..<5 {
             for id in 1...3 {
-                try peer.receive(["_command": "stream-end", "id": "\(round * 10 + id)", "length": "0"])
+                try peer.receive([
+                    "_command": "stream-end", "id": "\(round * 10 + id)", "length": "0",
+                ])
             }
             try peer.receive(["_command": "Put", "upload": "\(round * 10 + 9)"])
         }
-        for id in 91...93 { try peer.receive(["_command": "stream-end", "id": "\(id)", "length": "0"]) }
+        for id in 91...93 {
+            try peer.receive(["_command": "stream-end", "id": "\(id)", "length": "0"])
+        }
         #expect(throws: Violation.self) {
             try peer.receive(["_command": "stream-end", "id": "94", "length": "0"])
         }

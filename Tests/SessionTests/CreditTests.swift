@@ -6,7 +6,9 @@ import Testing
 /// Credit: granted on consumption, renewed early, never exceeded and never lowered.
 struct CreditTests {
     private func data(_ id: Int, _ count: Int) -> [UInt8] {
-        wire(["_command": "stream-data", "id": "\(id)", "data": String(repeating: "d", count: count)])
+        wire([
+            "_command": "stream-data", "id": "\(id)", "data": String(repeating: "d", count: count),
+        ])
     }
 
     /// A receiver with small windows whose application consumes nothing by itself.

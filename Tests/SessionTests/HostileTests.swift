@@ -87,7 +87,8 @@ private struct HostileInput {
         case "stream-ping": return wire(["_command": "stream-ping", "_ask": "p", "nonce": data])
         case "stream-cancel": return wire(["_command": "stream-cancel", "ask": number])
         case "Put": return wire(["_command": "Put", "upload": number])
-        case let other: return wire(["_command": other, "id": number, "code": data, "_ask": number])
+        case let other:
+            return wire(["_command": other, "id": number, "code": data, "_ask": number])
         }
     }
 

@@ -29,9 +29,10 @@ struct OrderTests {
         var bytes = peer.take(1_000)
         _ = try peer.session.ask("Call", Box())
         bytes += peer.take()
-        #expect(boxes(in: bytes).prefix(4).map { $0["_command"] } == [
-            "Put", "stream-data", "Call", "stream-data",
-        ])
+        #expect(
+            boxes(in: bytes).prefix(4).map { $0["_command"] } == [
+                "Put", "stream-data", "Call", "stream-data",
+            ])
     }
 
     @Test func afterARunOfCommandsOneChunkGoes() throws {

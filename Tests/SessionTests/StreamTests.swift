@@ -129,7 +129,9 @@ struct StreamTests {
         wire(["_command": "stream-credit", "id": "0"]),
         wire(["_command": "stream-credit", "id": "0", "limit": "9223372036854775808"]),
         wire(["_command": "stream-reset", "code": "FLOW"]),
-        wire(["_command": "stream-reset", "id": "1", "reason": String(repeating: "r", count: 1_025)]),
+        wire([
+            "_command": "stream-reset", "id": "1", "reason": String(repeating: "r", count: 1_025),
+        ]),
         wire(["_command": "stream-cancel"]),
     ])
     func malformedIsAViolation(box: [UInt8]) throws {
