@@ -1,1 +1,1 @@
-print("to come")
+await Program.run()
