@@ -25,36 +25,40 @@ def executable():
 
 
 class Daemon:
-    def __init__(self, root, *settings):
-        self.root, self.settings = Path(root), settings
+    def __init__(self, root, *settings, listen=("127.0.0.1:0",)):
+        self.root, self.settings, self.listen = Path(root), settings, listen
         self.root.mkdir(parents=True, exist_ok=True)
         self.process = self.address = None
+        self.addresses = []
         self.config = self.root.parent / f"{self.root.name}.toml"
         self.config.touch()
         self.log = self.root.parent / f"{self.root.name}.log"
 
     def start(self):
-        command = [executable(), "--config", self.config, "--listen", "127.0.0.1:0"]
-        command += ["--root", self.root]
-        for setting in self.settings:
+        command = [executable(), "--config", self.config, "--root", self.root]
+        for address in self.listen:
+            command += ["--listen", address]
+        # A test that failed may leave streams open; it need not wait for them as well.
+        for setting in ("limits.drain_timeout=5", *self.settings):
             command += ["--set", setting]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
-        self.address = self.read_address()
+        self.addresses = self.read_addresses()
+        self.address = self.addresses[0]
 
-    def read_address(self):
+    def read_addresses(self):
         output, deadline = b"", time.monotonic() + PATIENCE
-        while b"\n" not in output:
+        while output.count(b"\n") < len(self.listen):
             left = deadline - time.monotonic()
             readable, _, _ = select.select([self.process.stdout], [], [], max(left, 0))
             piece = os.read(self.process.stdout.fileno(), 4096) if readable else b""
             if not piece:
                 raise AssertionError(f"ampd did not start: {output!r} {self.log.read_text()}")
             output += piece
-        line = output.decode().splitlines()[0]
-        assert line.startswith("listening on "), line
-        return line.removeprefix("listening on ")
+        lines = output.decode().splitlines()
+        assert all(line.startswith("listening on ") for line in lines), lines
+        return [line.removeprefix("listening on ") for line in lines]
 
     @property
     def pid(self):

@@ -100,15 +100,15 @@ async def test_an_interrupted_put_resumes(daemon, cut, at):
     assert await names(peer, recursive=True) == []
     offset = await resume(peer, "resumed", source)
     assert offset <= at
-    if cut == "kill":
+    if cut == "kill" and at > 20 * MIB:
         assert offset > 0, "20 MiB and not a checkpoint among them"
     await peer.close()
     await daemon.leaves_no_upload()
 
 
 async def test_a_resumed_put_may_begin_earlier_but_not_later(daemon):
-    source = Pattern(3 * MIB, seed=2)
-    await interrupt(daemon, source, 2 * MIB, "close")
+    source = Pattern(24 * MIB, seed=2)
+    await interrupt(daemon, source, 20 * MIB, "kill")
     peer = await daemon.connect()
     offset, _ = await durable(peer)
     assert offset > 0
@@ -127,10 +127,11 @@ async def test_a_resumed_put_may_begin_earlier_but_not_later(daemon):
 
 async def test_a_resumed_put_is_checked(daemon):
     """Its length and digest are those of the remaining bytes."""
-    source = Pattern(2 * MIB, seed=2)
-    await interrupt(daemon, source, MIB, "close")
+    source = Pattern(24 * MIB, seed=2)
+    await interrupt(daemon, source, 20 * MIB, "kill")
     peer = await daemon.connect()
     offset, _ = await durable(peer)
+    assert offset > 0
     upload = Upload(Rest(source, offset), digest=source.digest())
     async with refused("MISMATCH"):
         await peer.call("Put", upload=upload, filename="resumed", token=TOKEN, offset=offset)

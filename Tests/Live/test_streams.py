@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from amppeer import Upload
-from calls import digest_get, open_get, put, works
+from calls import digest_get, open_get, put, refused, works
 from sources import Pattern
 
 MIB = 1 << 20
@@ -107,16 +107,14 @@ async def test_credit_is_renewed_before_half_a_window_is_used(daemon):
 async def test_connection_credit_is_renewed_before_half_a_window_is_used(daemon):
     peer = await daemon.connect()
     base = peer.sent
-    for number in range(12):
+    for number in range(6):
         limit = peer.send_limit
         half = (limit - base + 1) // 2
-        # As many streams as it takes to send half of the connection's window.
-        share = peer.theirs["window"] // 4
-        count = -(-half // share)
-        calls = [put(peer, f"half {index}", Pattern(share)) for index in range(count)]
+        # Sixteen streams that send half of the connection's window together, and no more.
+        calls = [put(peer, f"half {index}", Pattern(-(-half // 16))) for index in range(16)]
         await asyncio.gather(*calls, peer.wait_for(lambda: peer.send_limit > limit))
         base = peer.sent
-    assert len(peer.connection_credits) >= 12
+    assert len(peer.connection_credits) >= 6
     await peer.close()
 
 
@@ -142,6 +140,42 @@ async def test_a_slow_reader_is_never_overrun(daemon):
     await download.finished
     assert download.digest.name() == source.digest()
     await peer.close()
+
+
+async def test_what_we_announce_is_kept_to(daemon):
+    """The smallest chunk, and a single stream at a time; the peer checks each box."""
+    peer = await daemon.connect(chunk=1_024, max_streams=1)
+    source = Pattern(300_001, seed=7)
+    await put(peer, "small", source)
+    peer.trace = []
+    assert await digest_get(peer, "small") == source.digest("xxh3")
+    assert max(count for _, count in peer.trace) == 1_024
+    held, _ = await open_get(peer, "small", {"automatic": False})
+    async with refused("LIMIT"):
+        await open_get(peer, "small")
+    held.automatic = True
+    held.consume(held.received)
+    await held.finished
+    assert await digest_get(peer, "small") == source.digest("xxh3")
+    await peer.close()
+
+
+async def test_refused_uploads_give_their_credit_back(daemon):
+    """Error after error while data is on its way: what is discarded is credited at once."""
+    peer = await daemon.connect()
+    window = peer.theirs["connection-window"]
+    while peer.sent < 3 * window:
+        calls = [put(peer, "../refused", Pattern(8 * MIB)) for _ in range(32)]
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert {error.code for error in errors} == {"BAD_NAME"}
+        if peer.send_limit - peer.sent < window // 4:
+            limit = peer.send_limit
+            await peer.wait_for(lambda: peer.send_limit > limit)
+    source = Pattern(8 * MIB)
+    assert (await put(peer, "good", source, digest="xxh3"))["digest"].decode() == (
+        source.digest("xxh3"))
+    await peer.close()
+    await daemon.leaves_no_upload()
 
 
 async def test_a_window_of_one_byte(daemon):
