@@ -39,7 +39,10 @@ extension StoreClient {
         progress.reset(to: 0, of: file.size)
         var upload = FileUpload(file, as: name, options: options)
         if file.size >= Self.resumableSize {
-            upload.token = try await token(for: file, name, options.journal)
+            let fresh = randomToken()
+            let token = try await token(for: file, name, options.journal, orKeep: fresh)
+            upload.token = token
+            upload.mayResume = token != fresh
         }
         let response = try await send(&upload, progress)
         if let journal = options.journal {
@@ -97,7 +100,7 @@ extension StoreClient {
         let options: PutOptions
         var token: [UInt8]?
         /// Whether an earlier attempt may have left something on the server.
-        var mayResume: Bool
+        var mayResume = false
         /// Whether going on from what is there has been given up.
         var hasStartedOver = false
         /// Whether an attempt may have been published, its answer lost.
@@ -105,7 +108,6 @@ extension StoreClient {
 
         init(_ file: LocalFile, as name: String, options: PutOptions) {
             (self.file, self.name, self.options) = (file, name, options)
-            mayResume = options.journal != nil
         }
     }
 
@@ -195,11 +197,10 @@ extension StoreClient {
 
     // MARK: Tokens
 
-    /// The token that an earlier process left for just this upload, or a new one, kept.
+    /// The token that an earlier process left for just this upload, or the new one, kept.
     private func token(
-        for file: LocalFile, _ name: String, _ journal: UploadJournal?
+        for file: LocalFile, _ name: String, _ journal: UploadJournal?, orKeep fresh: [UInt8]
     ) async throws -> [UInt8] {
-        let fresh = randomToken()
         guard let journal else { return fresh }
         let key = UploadJournal.Key(server: server, name: name, file: file.status)
         return try await loop.blocking { try journal.token(for: key, orKeep: fresh) }

@@ -39,6 +39,12 @@ enum Output {
     /// What went wrong, on standard error.
     static func fail(_ text: String) { note(text) }
 
+    /// What went wrong with a thing of this name; many a reason names it already.
+    static func fail(_ name: String, _ error: any Error) {
+        let words = Failure.words(for: error)
+        note(words.hasPrefix(name + ": ") ? words : name + ": " + words)
+    }
+
     /// A line on standard error, above the progress display if there is one.
     static func note(_ text: String) {
         let line = "amp: " + text.safeForTerminal + "\n"

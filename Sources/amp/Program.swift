@@ -21,6 +21,8 @@ struct Amp: AsyncParsableCommand {
             RemoveCommand.self, PingCommand.self, StatusCommand.self,
         ])
 
+    @OptionGroup var server: ServerOptions
+
     /// The same as ampd's: the two are released together.
     static let version = "0.1.0"
 }

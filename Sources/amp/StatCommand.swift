@@ -38,7 +38,7 @@ struct NamedCalls {
             do {
                 try await call(name)
             } catch {
-                Output.fail("\(name): \(Failure.words(for: error))")
+                Output.fail(name, error)
                 failures += 1
             }
         }

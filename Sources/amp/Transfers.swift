@@ -96,7 +96,7 @@ struct Transfers {
             try await transfer.run(transfer.progress)
             return true
         } catch {
-            Output.fail("\(transfer.label): \(Failure.words(for: error))")
+            Output.fail(transfer.label, error)
             return false
         }
     }
