@@ -44,7 +44,12 @@ public final class Inode {
             device: 1, inode: number)
     }
 
+    /// A name that is replaced keeps its place, as in ext4 and XFS.
     func insert(_ inode: Inode, as name: [UInt8]) {
+        if names[name] != nil {
+            names[name]?.inode = inode
+            return
+        }
         names[name] = Entry(inode: inode, cookie: nextCookie)
         nextCookie += 1
     }
