@@ -118,7 +118,11 @@ public final class Inode {
         }
         durableData = data
         lost = []
-        if chance.oneIn(2) { attributes = durableAttributes } else { durableAttributes = attributes }
+        if chance.oneIn(2) {
+            attributes = durableAttributes
+        } else {
+            durableAttributes = attributes
+        }
         if chance.oneIn(2) { modified = durableModified } else { durableModified = modified }
     }
 

@@ -51,6 +51,16 @@ final class DaemonScenario {
     /// Returns the hash of all that happened.
     @discardableResult
     func run() throws(SimulationFailure) -> UInt64 {
+        do throws(SimulationFailure) {
+            return try live()
+        } catch {
+            var failure = error
+            failure.processes += program?.log.lines.suffix(20) ?? []
+            throw failure
+        }
+    }
+
+    private func live() throws(SimulationFailure) -> UInt64 {
         let calls = machine.scenario.size(in: 1...4_000)
         switch weather {
         case .killed: daemon.kernel.doom(afterCalls: calls, .killed)
@@ -239,17 +249,4 @@ final class DaemonScenario {
             }
         }
     }
-}
-
-/// What the daemon's process holds.
-private final class DaemonProgram {
-    final class Sink: LogSink {
-        var hasStopped = false
-        func write(_ entry: Log.Entry) {
-            if entry.event == .stopped { hasStopped = true }
-        }
-    }
-
-    let log = Sink()
-    var daemon: Daemon?
 }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct DaemonTests {
     @Test(arguments: Weather.allCases)
     func theDaemonKeepsItsPromises(_ weather: Weather) {
-        Campaign(test: "theDaemonKeepsItsPromises", seeds: 2_000)
+        Campaign(test: "theDaemonKeepsItsPromises", seeds: 1_000)
             .run { seed throws(SimulationFailure) in
                 try DaemonScenario(seed, weather).run()
             }

@@ -68,7 +68,7 @@ final class RawPeer: EventHandler {
         let socket = Descriptor(try reactor.kernel.socket(for: address), of: reactor.kernel)
         number = socket.number
         self.socket = consume socket
-        do { try reactor.kernel.connect(number, to: address) } catch where error == .inProgress {
+        do { try reactor.kernel.connect(number, to: address) } catch  where error == .inProgress {
         }
         token = try reactor.add(self, descriptor: number, interest: .writable)
     }

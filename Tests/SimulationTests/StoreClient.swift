@@ -51,7 +51,7 @@ final class StoreClient: ConnectionDelegate {
         let socket = Descriptor(try reactor.kernel.socket(for: address), of: reactor.kernel)
         number = socket.number
         self.socket = consume socket
-        do { try reactor.kernel.connect(number, to: address) } catch where error == .inProgress {
+        do { try reactor.kernel.connect(number, to: address) } catch  where error == .inProgress {
         }
         token = try reactor.add(self, descriptor: number, interest: .writable)
     }
@@ -84,7 +84,7 @@ final class StoreClient: ConnectionDelegate {
     }
 
     private func put(_ name: String) {
-        let contents = Contents(chance.bytes(chance.size(in: 1...100_000)))
+        let contents = Contents(chance.bytes(chance.size(in: 1...40_000)))
         let upload = InterruptedUpload(name, contents, ledger.begin(name, contents))
         if chance.oneIn(2) {
             upload.token = chance.bytes(16)
@@ -209,54 +209,4 @@ extension StoreClient: TimerHandler {
         guard let ask = cancels.removeValue(forKey: timer), pending[ask] != nil else { return }
         connection?.cancel(ask)
     }
-}
-
-/// An upload that may be interrupted; with a token it may be taken up by another client.
-final class InterruptedUpload {
-    let name: String
-    let contents: Contents
-    /// In the ledger.
-    let change: Int
-    var token: [UInt8]?
-    var isUnderWay = false
-    /// Nothing is to be found of it in the store's folder.
-    var isOver = false
-
-    init(_ name: String, _ contents: Contents, _ change: Int) {
-        self.name = name
-        self.contents = contents
-        self.change = change
-    }
-}
-
-/// Those of all clients.
-final class InterruptedUploads {
-    var all: [InterruptedUpload] = []
-
-    func takeOne(_ chance: inout Chance) -> InterruptedUpload? {
-        let left = all.filter { !$0.isOver && !$0.isUnderWay }
-        return left.isEmpty ? nil : chance.element(of: left)
-    }
-}
-
-/// Bytes that lie ready.
-final class MemorySource: Source {
-    private let buffer: Buffer
-    private let count: Int
-
-    init(_ bytes: [UInt8]) {
-        count = bytes.count
-        buffer = Buffer(capacity: max(1, count))
-        buffer.memory.copyBytes(from: bytes)
-    }
-
-    func payload(at offset: UInt64, count: Int) -> Payload {
-        let start = Int(offset)
-        guard start < self.count else { return .missing }
-        let end = min(self.count, start + count)
-        return .memory(UnsafeRawBufferPointer(rebasing: buffer.memory[start..<end]))
-    }
-
-    func sent(upTo offset: UInt64) {}
-    func closed(_ fault: StreamFault?) {}
 }
