@@ -61,6 +61,7 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel", "Simulation"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Simulation", "AMPServer", "Store", "Digests"]),
+            name: "SimulationTests",
+            dependencies: ["Simulation", "Daemon", "AMPServer", "Store", "StoreCommands", "Digests"]),
     ]
 )

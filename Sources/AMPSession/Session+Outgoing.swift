@@ -108,11 +108,11 @@ extension Session {
         return Outbox.Payload(stream: stream.id, offset: offset, count: count)
     }
 
-    /// Puts the end of a stream behind its data, once all of that has been chosen to go.
+    /// Puts the end of a stream behind its data, once all of that has gone.
     mutating func endIfAllSent(_ slot: Int) {
         let stream = outgoing[slot]
         guard stream.isFinished, stream.ready == stream.credit.sent,
-            outbox.queued > stream.openedBehind
+            !isChunkUnderWay(stream.id), outbox.queued > stream.openedBehind
         else { return }
         close(slot)
         outbox.append { output in

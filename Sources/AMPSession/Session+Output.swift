@@ -49,7 +49,17 @@ extension Session {
     }
 
     /// Counts bytes of the last output as written.
-    public mutating func wrote(_ count: Int) { outbox.wrote(count) }
+    ///
+    /// A stream's end is queued only behind its last byte: until then its source may turn out
+    /// to lack what was promised, and the stream is reset instead.
+    public mutating func wrote(_ count: Int) {
+        let chunk = outbox.payload
+        outbox.wrote(count)
+        guard let chunk, outbox.payload == nil, let slot = outgoingSlots[chunk.stream] else {
+            return
+        }
+        endIfAllSent(slot)
+    }
 
     /// Whether a chunk of this stream has been begun and is not yet all written.
     public func isChunkUnderWay(_ id: StreamID) -> Bool { outbox.payload?.stream == id }
@@ -68,6 +78,5 @@ extension Session {
     private mutating func promiseChunk() {
         guard let chunk = takeChunk() else { return }
         outbox.promise(chunk)
-        if let slot = outgoingSlots[chunk.stream] { endIfAllSent(slot) }
     }
 }

@@ -76,14 +76,17 @@ extension Connection: Deferred {
     ) throws(Errno) -> Int {
         switch sources[stream]?.payload(at: offset, count: count) ?? .missing {
         case .file(let file, let position):
-            let sent = try reactor.kernel.sendFile(number, from: file, offset: position, count: count)
-            if sent > 0 { return sent }
+            do throws(Errno) {
+                let sent = try reactor.kernel.sendFile(
+                    number, from: file, offset: position, count: count)
+                if sent > 0 { return sent }
+            } catch .inputOutput {}  // The disk's fault: it costs this stream, not the others.
         case .memory(let bytes):
             return try reactor.kernel.send(number, bytes, more: false)
         case .missing: break
         }
         if sources[stream] != nil {
-            reset(stream, .storage, reason: "the file has become shorter")
+            reset(stream, .storage, reason: "the file is shorter, or not readable")
         }
         let part = UnsafeRawBufferPointer(rebasing: Self.padding[..<min(count, Self.padding.count)])
         return try reactor.kernel.send(number, part, more: false)

@@ -54,10 +54,11 @@ public final class Disk {
             old.inode.links -= 1
             release(old.inode)
         }
-        edit.directory.names[edit.name] = nil
         if let inode = edit.inode {
             inode.links += 1
             edit.directory.insert(inode, as: edit.name)
+        } else {
+            edit.directory.names[edit.name] = nil
         }
     }
 

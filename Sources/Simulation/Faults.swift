@@ -26,9 +26,9 @@ public struct Faults: Sendable {
         return faults
     }()
 
-    /// Connections and disks fail.
-    public static let all: Faults = {
-        var faults = Faults.network
+    /// Disks fail.
+    public static let disk: Faults = {
+        var faults = Faults()
         faults.diskError = 200
         faults.diskFull = 200
         return faults

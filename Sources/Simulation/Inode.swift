@@ -44,7 +44,12 @@ public final class Inode {
             device: 1, inode: number)
     }
 
+    /// A name that is replaced keeps its place, as in ext4 and XFS.
     func insert(_ inode: Inode, as name: [UInt8]) {
+        if names[name] != nil {
+            names[name]?.inode = inode
+            return
+        }
         names[name] = Entry(inode: inode, cookie: nextCookie)
         nextCookie += 1
     }
@@ -113,7 +118,11 @@ public final class Inode {
         }
         durableData = data
         lost = []
-        if chance.oneIn(2) { attributes = durableAttributes } else { durableAttributes = attributes }
+        if chance.oneIn(2) {
+            attributes = durableAttributes
+        } else {
+            durableAttributes = attributes
+        }
         if chance.oneIn(2) { modified = durableModified } else { durableModified = modified }
     }
 

@@ -30,7 +30,10 @@ public final class SimulatedKernel: Kernel, @unchecked Sendable {
     /// What the last wait was to end with: see ``Simulation``.
     var sleep = Sleep.awake
 
-    enum Sleep: Equatable { case awake, until(Instant) }
+    enum Sleep: Equatable {
+        case awake
+        case until(Instant)
+    }
 
     var epolls: [Epoll] = []
     private var objects: [(any KernelObject)?] = []

@@ -8,6 +8,7 @@ public final class SimulatedProcess {
     public private(set) var reactor: Reactor?
     /// What the process runs: held until it ends.
     public var program: AnyObject?
+    private var baseline: [String] = []
 
     init(_ name: String, on machine: Machine) throws(Errno) {
         kernel = machine.process(name)
@@ -20,6 +21,15 @@ public final class SimulatedProcess {
 
     /// Something outside of its loop has changed what the process wants: it looks again.
     public func wake() { kernel.sleep = .awake }
+
+    /// What is open now is what the process holds while it has nothing to do.
+    public func noteBaseline() { baseline = kernel.openDescriptors }
+
+    /// The descriptors that are open beyond those, or missing of them.
+    public var deviations: [String] {
+        let open = Set(kernel.openDescriptors)
+        return open.symmetricDifference(baseline).sorted()
+    }
 
     /// Lets go of everything, as a `main` that returns does, and returns the descriptors that are
     /// open even so: leaks. The kernel closes these with the process.

@@ -83,7 +83,8 @@ public final class Simulation {
     }
 
     private func step() throws(SimulationFailure) {
-        let runnable = processes.filter(\.isRunnable)
+        var runnable: [SimulatedProcess] = []
+        for process in processes where process.isRunnable { runnable.append(process) }
         let isDue = machine.nextAppointment <= machine.time
         let candidates = runnable.count + (isDue ? 1 : 0)
         guard candidates > 0 else { return try leap() }
@@ -109,7 +110,8 @@ public final class Simulation {
     }
 
     private func leap() throws(SimulationFailure) {
-        let next = processes.reduce(machine.nextAppointment) { min($0, $1.deadline) }
+        var next = machine.nextAppointment
+        for process in processes { next = min(next, process.deadline) }
         guard next < .never else {
             throw failure("deadlock: everybody sleeps for ever")
         }

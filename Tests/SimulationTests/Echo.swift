@@ -77,7 +77,8 @@ final class EchoConnection: EventHandler {
 /// A client that sends a message and wants exactly it back.
 final class EchoClient: EventHandler {
     enum Outcome: Equatable {
-        case echoed, ended(Errno?)
+        case echoed
+        case ended(Errno?)
         /// At this byte or after it.
         case differs(at: Int)
     }
@@ -100,7 +101,7 @@ final class EchoClient: EventHandler {
         let socket = Descriptor(try reactor.kernel.socket(for: address), of: reactor.kernel)
         number = socket.number
         self.socket = consume socket
-        do { try reactor.kernel.connect(number, to: address) } catch where error == .inProgress {
+        do { try reactor.kernel.connect(number, to: address) } catch  where error == .inProgress {
         }
         token = try reactor.add(self, descriptor: number, interest: .writable)
     }

@@ -9,12 +9,12 @@ import Testing
     static let unix = SocketAddress.unix("/echo.sock")
 
     @Test func everySeedEchoesWholeOverPartialTransfers() {
-        Campaign(test: "everySeedEchoesWholeOverPartialTransfers", seeds: 10_000)
+        Campaign(test: "everySeedEchoesWholeOverPartialTransfers", seeds: 5_000)
             .run { seed throws(SimulationFailure) in try Self.echo(seed, faults: .none) }
     }
 
     @Test func resetsEndConnectionsAndNothingElse() {
-        Campaign(test: "resetsEndConnectionsAndNothingElse", seeds: 2_000)
+        Campaign(test: "resetsEndConnectionsAndNothingElse", seeds: 1_000)
             .run { seed throws(SimulationFailure) in try Self.echo(seed, faults: .network) }
     }
 
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func peersThatDieAreCleanedUpAfter() {
-        Campaign(test: "peersThatDieAreCleanedUpAfter", seeds: 2_000)
+        Campaign(test: "peersThatDieAreCleanedUpAfter", seeds: 1_000)
             .run { seed throws(SimulationFailure) in
                 try Self.echo(seed, faults: .none, mayDie: true)
             }
