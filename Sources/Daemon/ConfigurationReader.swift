@@ -16,7 +16,7 @@ extension Configuration {
             reader.take(try read(path, kernel), from: path)
         } catch {
             if error != .notFound || options.config != nil {
-                reader.complain(.file(path), "\(error)")
+                reader.complain(.file(path), error == .invalid ? "not a regular file" : "\(error)")
             }
         }
         reader.take(options)

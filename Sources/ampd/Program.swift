@@ -86,7 +86,7 @@ struct Program {
                 root: configuration.root, over: kernel, fileMode: configuration.fileMode,
                 directoryMode: configuration.directoryMode)
         } catch {
-            throw RootError(root: configuration.root, reason: error.reason)
+            throw RootError(root: configuration.root, reason: error.description)
         }
     }
 
