@@ -80,14 +80,14 @@ extension CommandLine {
           --listen ADDRESS    HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks one;
                               may be repeated, and replaces the addresses of the file
           --root DIR          the directory whose files are served
-          --set KEY=VALUE     any other key of the file, such as limits.max_streams=64;
+          --set KEY=VALUE     any other key of the file, such as limits.box_seconds=60;
                               may be repeated, and wins over the file
           --version           print the version and leave
           --help              print this and leave
 
         Without a file and options: listens on 127.0.0.1:2673 and serves /var/lib/ampd.
-        SIGTERM finishes what is under way and leaves. Exit status: 0 done, 1 failed,
-        2 not understood.
+        SIGTERM finishes what is under way and leaves; a second one leaves at once.
+        Exit status: 0 done, 1 failed, 2 the command line or the configuration is wrong.
 
         """
 }

@@ -13,8 +13,6 @@ public struct Configuration: Hashable, Sendable {
     /// Permission bits of published files and of the directories made for them.
     public var fileMode: UInt32 = 0o640
     public var directoryMode: UInt32 = 0o750
-    /// Bytes that all windows, outboxes and buffers together may take.
-    public var memoryBudget = 256 << 20
     public var workers = Workers()
     public var limits = Limits()
 
@@ -46,12 +44,13 @@ public struct Configuration: Hashable, Sendable {
         public var boxSeconds = 30
         // An unanswered ask costs about 1 KiB: 1,024 are 1 MiB a connection.
         public var maxAsks = 1_024
-        // Open streams of one direction; 256 x one chunk in flight are 15 MiB.
-        public var maxStreams = 256
+        // Open streams of one direction. This and the window below are the convention's defaults:
+        // on no less may a peer count that opens streams before it has read our hello.
+        public var maxStreams = 128
         // 15 pages: payloads stay page-aligned in files, which is what sendfile is fast at.
         public var chunk = 61_440
-        // Two chunks: one on its way while the other is written.
-        public var streamWindow = 131_072
+        // Four chunks: some on their way while the others are written.
+        public var streamWindow = 262_144
         // Half of it, 1 MiB, lets a lone stream run at the speed of a disk.
         public var sharedWindow = 2_097_152
         // 17 chunks, or 1,024 answers of 1 KiB, waiting for a peer that does not read.
@@ -61,11 +60,11 @@ public struct Configuration: Hashable, Sendable {
 
         public init() {}
 
-        /// What is announced for all streams of a connection together: with
-        /// `maxStreams x streamWindow`, streams that stall never starve the others.
-        public var connectionWindow: Int {
-            let (product, overflow) = maxStreams.multipliedReportingOverflow(by: streamWindow)
-            return overflow ? .max : product
-        }
+        /// What is announced for all streams of a connection together: what each may have, so
+        /// that those which stall never starve the others, and twice what the busy ones share
+        /// (`SessionLimits.sharedWindow` says why twice). 128 x 256 KiB + 2 x 2 MiB = 36 MiB.
+        ///
+        /// No overflow: the ranges of ``Setting/all`` bound it to 2^16 x 2^24 + 2 x 2^30.
+        public var connectionWindow: Int { maxStreams * streamWindow + 2 * sharedWindow }
     }
 }

@@ -6,8 +6,6 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
         case line(String, Int)
         /// An option of the command line, with its value.
         case option(String)
-        /// Settings that are right each alone, but not together.
-        case combination
     }
 
     public let origin: Origin
@@ -18,7 +16,6 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
         case .file(let path): "\(PrintableText(path)): \(text)"
         case .line(let path, let line): "\(PrintableText(path)):\(line): \(text)"
         case .option(let option): "\(PrintableText(option)): \(text)"
-        case .combination: text
         }
     }
 }

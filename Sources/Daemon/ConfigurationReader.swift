@@ -16,11 +16,10 @@ extension Configuration {
             reader.take(try read(path, kernel), from: path)
         } catch {
             if error != .notFound || options.config != nil {
-                reader.complain(.file(path), "\(error)")
+                reader.complain(.file(path), error == .invalid ? "not a regular file" : "\(error)")
             }
         }
         reader.take(options)
-        reader.checkTogether()
         guard reader.problems.isEmpty else {
             throw ConfigurationError(problems: reader.problems)
         }
@@ -103,23 +102,6 @@ struct ConfigurationReader {
     private mutating func take(_ value: TOMLValue, for setting: Setting, _ option: String) {
         for (problem, _) in setting.apply(value, to: &configuration) {
             complain(.option(option), problem)
-        }
-    }
-
-    /// What no setting alone can tell.
-    mutating func checkTogether() {
-        guard problems.isEmpty else { return }
-        let limits = configuration.limits
-        // What a connection may be sent has to fit in the budget, once at least.
-        let most = configuration.memoryBudget
-        let (window, overflow) = limits.connectionWindow.addingReportingOverflow(
-            limits.sharedWindow)
-        if overflow || window > most {
-            let factors = "\(limits.maxStreams) x \(limits.streamWindow) + \(limits.sharedWindow)"
-            complain(
-                .combination,
-                "limits.max_streams x limits.stream_window + limits.shared_window is \(factors) "
-                    + "bytes; allowed: memory_budget, \(Quantity.text(most, .bytes))")
         }
     }
 

@@ -241,6 +241,8 @@ extension ConnectionLimits {
         session.settings.maxAsks = UInt64(limits.maxAsks)
         session.sharedWindow = UInt64(limits.sharedWindow)
         session.outboxBytes = limits.outbox
+        // Room above the outbox for what is owed all the same.
+        session.unreadBytes = max(session.unreadBytes, 2 * limits.outbox)
         boxTime = .seconds(UInt64(limits.boxSeconds))
     }
 }

@@ -39,9 +39,6 @@ extension Setting {
         Setting(
             key: "directory_mode", kind: .mode(\.directoryMode, required: 0o700),
             meaning: "Permission bits of the directories made for them."),
-        Setting(
-            key: "memory_budget", kind: .number(\.memoryBudget, in: 16 << 20...1 << 40, .bytes),
-            meaning: "All windows, outboxes and buffers together."),
         threads("metadata", \.workers.metadata, "Threads that open, stat, rename and remove."),
         threads("writes", \.workers.writes, "Threads that write and sync."),
         threads("scans", \.workers.scans, "Threads that digest, walk and read what is not cached."),
@@ -51,9 +48,10 @@ extension Setting {
         limit(
             "box_pairs", \.limits.boxPairs, 16...4_096, .pairs,
             "Pairs in one box; past it the connection is closed."),
-        // A stream-data box with the largest chunk, 65,534 bytes, and its keys fits in 65 KiB.
+        // A stream-data box with the largest chunk, 65,534 bytes, and its keys fits in 65 KiB;
+        // four of the longest boxes fit in a receive buffer of 1 MiB, so that few are moved.
         limit(
-            "box_bytes", \.limits.boxBytes, 66_560...16 << 20, .bytes,
+            "box_bytes", \.limits.boxBytes, 66_560...262_144, .bytes,
             "Bytes in one box; past it the connection is closed."),
         limit(
             "box_seconds", \.limits.boxSeconds, 1...3_600, .seconds,

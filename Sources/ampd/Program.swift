@@ -7,7 +7,8 @@ import Store
 struct Program {
     private let kernel = LinuxKernel()
 
-    /// Returns the exit status: 0 done, 1 failed, 2 not understood.
+    /// Returns the exit status: 0 done, 1 failed, 2 the command line or the configuration is
+    /// wrong. Trying again helps after 1, perhaps, but not after 2: ampd.service relies on it.
     func run(_ arguments: [String]) -> Int32 {
         do throws(UsageError) {
             switch try CommandLine.parse(arguments) {
@@ -25,13 +26,13 @@ struct Program {
     }
 
     private func check(_ options: Options) -> Int32 {
-        guard load(options) != nil else { return 1 }
+        guard load(options) != nil else { return 2 }
         write("the configuration is good\n", to: 1)
         return 0
     }
 
     private func limits(_ options: Options) -> Int32 {
-        guard let configuration = load(options) else { return 1 }
+        guard let configuration = load(options) else { return 2 }
         write(LimitsTable(configuration).description, to: 1)
         return 0
     }
@@ -46,7 +47,7 @@ struct Program {
     }
 
     private func serve(_ options: Options) -> Int32 {
-        guard let configuration = load(options) else { return 1 }
+        guard let configuration = load(options) else { return 2 }
         let journal = CurrentProcess.environment("JOURNAL_STREAM")
         let log = Log(to: Log.defaultSink(journalStream: journal, kernel: kernel), kernel: kernel)
         do {
@@ -65,9 +66,7 @@ struct Program {
             kernel: kernel, metadata: configuration.workers.metadata,
             writes: configuration.workers.writes, scans: configuration.workers.scans)
         let reactor = try Reactor(kernel: kernel, workers: workers)
-        let driver = try DirectoryDriver(
-            root: configuration.root, over: kernel, fileMode: configuration.fileMode,
-            directoryMode: configuration.directoryMode)
+        let driver = try open(configuration)
         let daemon = Daemon(
             configuration, driver: driver, on: reactor, log: log, manager: manager)
         let signals = try Signals([.terminate, .interrupt], on: reactor, delegate: daemon)
@@ -79,6 +78,16 @@ struct Program {
         }
         daemon.ready()
         try reactor.run()
+    }
+
+    private func open(_ configuration: Configuration) throws(RootError) -> DirectoryDriver {
+        do throws(StoreError) {
+            return try DirectoryDriver(
+                root: configuration.root, over: kernel, fileMode: configuration.fileMode,
+                directoryMode: configuration.directoryMode)
+        } catch {
+            throw RootError(root: configuration.root, reason: error.description)
+        }
     }
 
     /// Sockets handed over by the service manager are served instead of the configured
@@ -117,16 +126,28 @@ struct Program {
     }
 }
 
+struct RootError: Error, CustomStringConvertible {
+    let root: String
+    let reason: String
+
+    var description: String {
+        let what = reason.hasPrefix("\(root): ") ? reason.dropFirst(root.count + 2) : reason[...]
+        return "cannot serve \(root): \(what); --root names another directory, which must exist"
+    }
+}
+
 struct ListenError: Error, CustomStringConvertible {
     let address: SocketAddress
     let error: Errno
 
-    var description: String {
-        switch error {
-        case .addressInUse: "cannot listen on \(address): something else listens there"
-        case .accessDenied, .notPermitted:
-            "cannot listen on \(address): not permitted (ports below 1024 need CAP_NET_BIND_SERVICE)"
-        default: "cannot listen on \(address): \(error)"
+    var description: String { "cannot listen on \(address): \(reason)" }
+
+    private var reason: String {
+        switch (error, address.isUnix) {
+        case (.addressInUse, false): "something else listens there"
+        case (.addressInUse, true): "something else listens there, or the file is no socket"
+        case (.accessDenied, false): "not permitted; ports below 1024 need CAP_NET_BIND_SERVICE"
+        default: error.description
         }
     }
 }

@@ -1,3 +1,4 @@
+import AMPServer
 import Foundation
 import LinuxKernel
 import Testing
@@ -56,7 +57,6 @@ struct ConfigurationTests {
             root = "/srv/größe"
             file_mode = "0600"
             directory_mode = 0o755
-            memory_budget = "1 GiB"
             workers.writes = 8
             [limits]
             drain_timeout = "2 min"
@@ -66,7 +66,6 @@ struct ConfigurationTests {
         #expect(configuration.root == "/srv/größe")
         #expect(configuration.fileMode == 0o600)
         #expect(configuration.directoryMode == 0o755)
-        #expect(configuration.memoryBudget == 1 << 30)
         #expect(configuration.workers.writes == 8)
         #expect(configuration.limits.drainTimeout == 120)
         #expect(configuration.limits.chunk == 32_768)
@@ -185,14 +184,63 @@ struct ConfigurationTests {
             ])
     }
 
-    @Test("windows have to fit in the budget")
-    func budget() {
-        let lines = complaints("memory_budget = \"16 MiB\"\nlimits.max_streams = 1024")
-        #expect(
-            lines == [
-                "limits.max_streams x limits.stream_window + limits.shared_window is "
-                    + "1024 x 131072 + 2097152 bytes; allowed: memory_budget, 16 MiB"
-            ])
+    @Test("the defaults are those of a connection")
+    func connectionDefaults() {
+        let (own, theirs) = (ConnectionLimits(Configuration.Limits()), ConnectionLimits())
+        #expect(own.session.settings == theirs.session.settings)
+        #expect(own.session.box.pairs == theirs.session.box.pairs)
+        #expect(own.session.box.bytes == theirs.session.box.bytes)
+        #expect(own.session.sharedWindow == theirs.session.sharedWindow)
+        #expect(own.session.outboxBytes == theirs.session.outboxBytes)
+        #expect(own.session.unreadBytes == theirs.session.unreadBytes)
+        #expect(own.boxTime == theirs.boxTime)
+    }
+
+    @Test("no default is below the convention's, on which peers may count before a hello")
+    func conventionDefaults() {
+        let (own, least) = (ConnectionLimits(Configuration.Limits()).session.settings, Settings())
+        #expect(own.chunk >= least.chunk)
+        #expect(own.window >= least.window)
+        #expect(own.connectionWindow >= least.connectionWindow)
+        #expect(own.maxStreams >= least.maxStreams)
+        #expect(own.maxAsks >= least.maxAsks)
+    }
+
+    @Test("what is set reaches the connections")
+    func connectionLimits() {
+        var set = Configuration.Limits()
+        set.boxPairs = 17
+        set.boxBytes = 70_001
+        set.boxSeconds = 7
+        set.maxAsks = 19
+        set.maxStreams = 23
+        set.chunk = 2_048
+        set.streamWindow = 4_097
+        set.sharedWindow = 1_025
+        set.outbox = 16 << 20
+        let limits = ConnectionLimits(set)
+        #expect(limits.session.box.pairs == 17)
+        #expect(limits.session.box.bytes == 70_001)
+        #expect(limits.boxTime == .seconds(7))
+        #expect(limits.session.settings.maxAsks == 19)
+        #expect(limits.session.settings.maxStreams == 23)
+        #expect(limits.session.settings.chunk == 2_048)
+        #expect(limits.session.settings.window == 4_097)
+        #expect(limits.session.settings.connectionWindow == 23 * 4_097 + 2 * 1_025)
+        #expect(limits.session.sharedWindow == 1_025)
+        #expect(limits.session.outboxBytes == 16 << 20)
+        #expect(limits.session.unreadBytes > 16 << 20)
+    }
+
+    @Test("the largest settings together overflow nothing")
+    func largest() {
+        var configuration = Configuration()
+        for setting in Setting.all {
+            guard case .number(let path, let range, _) = setting.kind else { continue }
+            configuration[keyPath: path] = range.upperBound
+        }
+        let limits = configuration.limits
+        #expect(limits.connectionWindow == limits.maxStreams << 24 + 2 << 30)
     }
 
     @Test("a file that is named has to be there, and to be a file")
@@ -209,7 +257,7 @@ struct ConfigurationTests {
         let endless = #expect(throws: ConfigurationError.self) {
             try Configuration.load(options, kernel: kernel)
         }
-        #expect(endless?.description == "ampd: /dev/zero: invalid argument")
+        #expect(endless?.description == "ampd: /dev/zero: not a regular file")
     }
 
     @Test("text of the file is safe to print")
