@@ -63,7 +63,7 @@ public final class ByteStream: AsyncSequence, Sendable {
 extension Client {
     func read(_ inbox: Inbox) async throws -> [UInt8]? {
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { inbox.read($0) }
+            try await withCheckedThrowingContinuation { read(inbox, $0) }
         } onCancel: {
             loop.post { inbox.cancel() }
         }
@@ -71,13 +71,28 @@ extension Client {
 
     func digest(of inbox: Inbox) -> String? { inbox.digest }
 
+    // Methods of the actor, because a closure is isolated to it only if it captures it: one that
+    // does not would run on some thread of the global pool.
+    private func read(_ inbox: Inbox, _ continuation: CheckedContinuation<[UInt8]?, any Error>) {
+        loop.checkIsolated()
+        inbox.read(continuation)
+    }
+
+    private func begin(
+        _ copying: Copying, of inbox: Inbox, to writer: any BlockingWriter, on lane: Lane,
+        _ continuation: CheckedContinuation<String?, any Error>
+    ) {
+        loop.checkIsolated()
+        copying.begin(inbox, to: writer, on: lane, continuation)
+    }
+
     func write(
         _ inbox: Inbox, to writer: any BlockingWriter & Sendable, on lane: Lane
     ) async throws -> String? {
         let copying = Copying()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation {
-                copying.begin(inbox, to: writer, on: lane, $0)
+                begin(copying, of: inbox, to: writer, on: lane, $0)
             }
         } onCancel: {
             loop.post { copying.cancel() }
