@@ -79,7 +79,7 @@ public actor StoreClient {
         }
         if let connecting { return try await connecting.value }
         let (server, loop) = (server, loop)
-        let task = Task { try await Client.connect(to: server, on: loop) }
+        let task = Task(executorPreference: loop) { try await Client.connect(to: server, on: loop) }
         connecting = task
         defer { connecting = nil }
         do {

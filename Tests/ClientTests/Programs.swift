@@ -116,10 +116,14 @@ struct AmpProgram {
         process.standardOutput = output
         process.standardError = errors
         try process.run()
-        async let outputData = output.fileHandleForReading.readToEnd()
-        async let errorData = errors.fileHandleForReading.readToEnd()
-        if !input.isEmpty { try standardInput.fileHandleForWriting.write(contentsOf: Data(input)) }
-        try standardInput.fileHandleForWriting.close()
+        // Each end on a thread of its own: a pool of tasks has few, and must not be blocked.
+        async let outputData = onThread { try output.fileHandleForReading.readToEnd() }
+        async let errorData = onThread { try errors.fileHandleForReading.readToEnd() }
+        try await onThread {
+            let writing = standardInput.fileHandleForWriting
+            if !input.isEmpty { try writing.write(contentsOf: Data(input)) }
+            try writing.close()
+        }
         let texts = try await (outputData, errorData)
         process.waitUntilExit()
         return Run(
@@ -141,6 +145,17 @@ struct AmpProgram {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         return process
+    }
+}
+
+/// Runs what blocks on a thread of its own.
+func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+        do throws(Errno) {
+            try DetachedThread.start { continuation.resume(with: Result(catching: body)) }
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
 }
 

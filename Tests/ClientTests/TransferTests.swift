@@ -37,14 +37,14 @@ struct TransferTests {
     func pipe(size: Int) async throws {
         let bytes = testBytes(size, seed: 2)
         let pipe = Pipe()
-        let writing = Task.detached {
+        async let writing: Void = onThread {
             try pipe.fileHandleForWriting.write(contentsOf: Data(bytes))
             try pipe.fileHandleForWriting.close()
         }
         let reader = PipeReader(
             pipe.fileHandleForReading.fileDescriptor, kernel: LinuxKernel())
         let stored = try await store.put(pipe: reader, as: "piped")
-        try await writing.value
+        try await writing
         #expect(stored.size == UInt64(size))
         #expect(try await store.get("piped", upTo: 8 << 20) == bytes)
     }
