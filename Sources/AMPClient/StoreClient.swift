@@ -20,6 +20,9 @@ public actor StoreClient {
     private var current: Client?
     private var connecting: Task<Client, any Error>?
     private var hasConnected = false
+    /// Gets under way. The server may send as many streams at once as a hello of ours allows;
+    /// listings, which go at their reader's pace, have a few of them.
+    let gets = Turnstile(Int(clamping: SessionLimits().settings.maxStreams) - 8)
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         loop.asUnownedSerialExecutor()
