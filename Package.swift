@@ -59,6 +59,7 @@ let package = Package(
         .testTarget(name: "SessionTests", dependencies: ["AMPSession"]),
         .testTarget(name: "KernelTests", dependencies: ["LinuxKernel", "Runtime"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel", "Simulation"]),
+        .testTarget(name: "ClientTests", dependencies: ["AMPClient", "AMPServer", "amp", "ampd"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
         .testTarget(
             name: "SimulationTests",

@@ -1,5 +1,5 @@
-@_exported import AMP
-import Runtime
+// Writers, producers and faults of streams are part of this library's face.
+@_exported import Runtime
 
 /// A connection to an AMP server, from the side that calls.
 ///

@@ -19,7 +19,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     /// On the loop alone: buffers of all its connections.
     let pool = BufferPool()
 
-    private let thread = Mutex<Thread?>(nil)
+    private let thread = Mutex<DetachedThread?>(nil)
     /// On the loop alone: jobs that it gave itself.
     private let ownJobs: OwnJobs
 
@@ -35,7 +35,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         reactor = try Reactor(kernel: kernel, workers: try ThreadWorkers(kernel: kernel))
         ownJobs = OwnJobs()
         ownJobs.loop = self
-        try Thread.start { [self] in run() }
+        try DetachedThread.start { [self] in run() }
     }
 
     /// Ends the thread after the turn under way. Close the clients first: what is asked of the

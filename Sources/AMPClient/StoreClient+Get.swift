@@ -50,6 +50,8 @@ extension StoreClient {
         _ name: String, _ target: some GetTarget, _ options: GetOptions,
         _ progress: TransferProgress
     ) async throws -> FileVersion {
+        await gets.enter()
+        defer { gets.leave() }
         var hasStartedOver = false
         while true {
             let isWhole = try await retrying(progress) {

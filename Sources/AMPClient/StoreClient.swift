@@ -20,6 +20,9 @@ public actor StoreClient {
     private var current: Client?
     private var connecting: Task<Client, any Error>?
     private var hasConnected = false
+    /// Gets under way. The server may send as many streams at once as a hello of ours allows;
+    /// listings, which go at their reader's pace, have a few of them.
+    let gets = Turnstile(Int(clamping: SessionLimits().settings.maxStreams) - 8)
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         loop.asUnownedSerialExecutor()
@@ -79,7 +82,7 @@ public actor StoreClient {
         }
         if let connecting { return try await connecting.value }
         let (server, loop) = (server, loop)
-        let task = Task { try await Client.connect(to: server, on: loop) }
+        let task = Task(executorPreference: loop) { try await Client.connect(to: server, on: loop) }
         connecting = task
         defer { connecting = nil }
         do {

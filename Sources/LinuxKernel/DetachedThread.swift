@@ -3,11 +3,11 @@ import Glibc
 import Kernel
 
 /// A thread of a program of ours: detached, with every signal blocked.
-public struct Thread: Hashable, Sendable {
+public struct DetachedThread: Hashable, Sendable {
     private let number: UInt
 
     /// The one that asks (`pthread_self(3)`).
-    public static var current: Thread { Thread(number: UInt(pthread_self())) }
+    public static var current: DetachedThread { DetachedThread(number: UInt(pthread_self())) }
 
     /// Runs `body` on a new thread (`pthread_create(3)`). Throws `.again` when the system has
     /// none to give.
