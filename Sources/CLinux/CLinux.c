@@ -330,6 +330,11 @@ long cl_set_attribute(int fd, const char *name, const void *bytes, size_t count)
 
 void cl_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }
 
+void cl_lower_thread_priority(void) {
+    /* For Linux, 0 is the calling thread, whatever POSIX says of processes. */
+    (void)setpriority(PRIO_PROCESS, 0, 5);
+}
+
 long cl_ignore_broken_pipes(void) {
     struct sigaction action = {.sa_handler = SIG_IGN};
     return RESULT(sigaction(SIGPIPE, &action, NULL));

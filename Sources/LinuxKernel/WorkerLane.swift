@@ -78,8 +78,10 @@ final class WorkerLane: Sendable {
         perform(orphan)
     }
 
-    /// The life of a thread. It counts as idle from its making on.
+    /// The life of a thread. It counts as idle from its making on. It is nicer than the loop:
+    /// when processors are short, bulk waits and calls do not.
     private func work() {
+        cl_lower_thread_priority()
         while true {
             waiting.wait()
             let job = state.withLock { state in

@@ -100,6 +100,8 @@ long cl_set_attribute(int fd, const char *name, const void *bytes, size_t count)
 /* The process */
 /* An arena for each thread would hold memory that no budget knows of. */
 void cl_limit_malloc_arenas(int count);
+/* Makes the calling thread nicer, so that others get the processor first. */
+void cl_lower_thread_priority(void);
 long cl_ignore_broken_pipes(void);                /* SIGPIPE: EPIPE says the same */
 /* Raises the soft limit of open descriptors to the hard one and returns it. */
 long cl_raise_descriptor_limit(void);
