@@ -58,6 +58,7 @@ let package = Package(
         .testTarget(name: "AMPTests", dependencies: ["AMP"], resources: [.copy("Vectors")]),
         .testTarget(name: "SessionTests", dependencies: ["AMPSession"]),
         .testTarget(name: "KernelTests", dependencies: ["LinuxKernel", "Runtime"]),
+        .testTarget(name: "RuntimeTests", dependencies: ["AMPServer", "LinuxKernel", "Daemon"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "LinuxKernel", "Simulation"]),
         .testTarget(name: "ClientTests", dependencies: ["AMPClient", "AMPServer", "amp", "ampd"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),

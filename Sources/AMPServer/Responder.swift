@@ -33,6 +33,9 @@ public final class Request {
     /// The fault, once it is no longer wanted.
     public private(set) var cancellation: StreamFault?
 
+    /// Whether the asker wants to hear how it went; if not, no answer carries a download to it.
+    public var wantsAnswer: Bool { id != nil }
+
     let id: CallID?
     private let declaredErrors: Set<String>
     private weak var server: Server?

@@ -28,7 +28,10 @@ public final class Server {
 
     private struct Client {
         let connection: Connection
+        /// Calls that wait for their answers.
         var requests: [CallID: Request] = [:]
+        /// Calls under way that want none.
+        var unasked: UInt64 = 0
     }
 
     public init(
@@ -80,7 +83,12 @@ public final class Server {
     }
 
     func answered(_ request: Request, error: RemoteError?) {
-        if let id = request.id { clients[ObjectIdentifier(request.connection)]?.requests[id] = nil }
+        let client = ObjectIdentifier(request.connection)
+        if let id = request.id {
+            clients[client]?.requests[id] = nil
+        } else {
+            clients[client]?.unasked -= 1
+        }
         delegate?.answered(request, error: error)
     }
 }
@@ -109,8 +117,23 @@ extension Server: ConnectionDelegate {
     public func received(_ call: Call, on connection: Connection) throws(Violation) {
         guard let entry = registry.entry(for: call.name) else { return unhandled(call, connection) }
         let request = Request(call, on: connection, declaring: entry.errors, of: self)
-        if let id = call.id { clients[ObjectIdentifier(connection)]?.requests[id] = request }
+        if let id = call.id {
+            clients[ObjectIdentifier(connection)]?.requests[id] = request
+        } else {
+            try countUnasked(connection)
+        }
         try entry.respond(to: call, request)
+    }
+
+    /// Calls that want no answer cost as much as others; the session, which bounds those, does
+    /// not know when these are done.
+    private func countUnasked(_ connection: Connection) throws(Violation) {
+        let client = ObjectIdentifier(connection)
+        let count = clients[client]?.unasked ?? 0
+        guard count < limits.session.settings.maxAsks else {
+            throw Violation(.limit, "more than \(count) calls without an answer under way")
+        }
+        clients[client]?.unasked = count + 1
     }
 
     private func unhandled(_ call: Call, _ connection: Connection) {

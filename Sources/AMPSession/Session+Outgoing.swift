@@ -62,6 +62,15 @@ extension Session {
         outbox.append { $0.appendStreamCommand("stream-reset", id, code, reason) }
     }
 
+    /// Whether streams of ours have nothing to do but wait for the peer's credit, all of them.
+    public var awaitsCredit: Bool {
+        outgoingSlots.values.allSatisfy { slot in
+            let (ready, credit) = (outgoing[slot].ready, outgoing[slot].credit)
+            return ready > credit.sent
+                && (credit.available == 0 || connectionCredit.available == 0)
+        }
+    }
+
     /// How far ahead of what is sent a source should be, to keep the connection busy: what the
     /// receiver would take now.
     public func credit(of id: StreamID) -> UInt64 {

@@ -6,9 +6,11 @@ extension Connection {
         phase = .closed
         if let token { reactor.remove(token) }
         token = nil
-        for timer in [boxTimer, lingerTimer] { if let timer { reactor.cancel(timer) } }
+        for timer in [boxTimer, lingerTimer, parseTimer] {
+            if let timer { reactor.cancel(timer) }
+        }
         socket = nil
-        (buffer, waiting, remainder) = (nil, [], [])
+        dropInput()
         abortStreams(StreamFault(code: "CANCELLED", reason: reason.description))
         delegate?.closed(self, reason)
         delegate = nil
@@ -20,12 +22,15 @@ extension Connection {
         wake()
     }
 
-    /// The peer has broken the protocol: earlier answers and the reason still go, nothing else.
+    /// The peer has broken the protocol: earlier answers and the reason still go, nothing else;
+    /// it has as long to take them as it had to finish a box.
     func refuse(_ violation: Violation) {
         guard !isClosed else { return }
         session.goAway(violation.code, reason: violation.reason)
         phase = .finishing(.violation(violation))
+        dropInput()
         abortStreams(StreamFault(code: violation.code.word, reason: violation.reason))
+        lingerTimer = reactor.schedule(self, at: reactor.now + limits.boxTime)
         updateInterest()
         wake()
     }
@@ -35,11 +40,10 @@ extension Connection {
     func peerFinished() {
         guard isReading else { return }
         phase = .peerFinished
+        hasPeerFinished = true
+        dropInput()
         updateInterest()
-        let fault = StreamFault(code: "CANCELLED", reason: "the peer closed the connection")
-        for (_, sink) in takeSinks() { sink.aborted(fault) }
-        (buffer, remainder, unread) = (nil, [], 0..<0)
-        boxBegan = nil
+        for (_, sink) in takeSinks() { sink.aborted(.peerClosed) }
         wake()
     }
 
@@ -52,8 +56,9 @@ extension Connection {
         case .peerFinished:
             // Asks of ours can have no answer any more, so their uploads are in vain.
             if session.openCalls == 0, session.openAsks > 0 { return close(.peerClosed) }
-            let isIdle = session.openCalls == 0 && session.outgoingCount == 0
-            if isIdle, session.isFlushed { close(.done) }
+            // No credit can come any more, so downloads that wait for it are in vain too.
+            guard session.openCalls == 0, session.isFlushed, session.awaitsCredit else { return }
+            close(session.outgoingCount == 0 ? .done : .peerClosed)
         case .finishing(let reason):
             if session.isOutboxEmpty { linger(reason) }
         case .lingering, .closed: break
@@ -63,6 +68,7 @@ extension Connection {
     /// Says that no more comes, and reads on for a moment: closing with unread input would
     /// reset the connection and could take the last answers with it.
     private func linger(_ reason: CloseReason) {
+        if hasPeerFinished { return close(reason) }
         do {
             try reactor.kernel.shutdownWrites(number)
         } catch {
@@ -71,33 +77,36 @@ extension Connection {
         phase = .lingering(reason)
         wantsWritable = false
         updateInterest()
+        if let lingerTimer { reactor.cancel(lingerTimer) }
         lingerTimer = reactor.schedule(self, at: reactor.now + limits.lingerTime)
     }
 
     func lingeredEnough() {
         lingerTimer = nil
-        if case .lingering(let reason) = phase { close(reason) }
+        close(reasonOfEnding)
     }
 
     func discardInput() {
         let scratch = pool.take()
         defer { pool.give(scratch) }
         do {
-            let count = try reactor.kernel.receive(number, into: scratch.memory)
-            if count == 0 { endOfDiscarded() }
+            if try reactor.kernel.receive(number, into: scratch.memory) == 0 { discardedAll() }
         } catch {
-            if error != .again { close(reasonOfEnding ?? .failed(error)) }
+            if error != .again { close(reasonOfEnding) }
         }
     }
 
-    private func endOfDiscarded() {
-        close(reasonOfEnding ?? .peerClosed)
+    private func discardedAll() {
+        hasPeerFinished = true
+        if case .lingering(let reason) = phase { return close(reason) }
+        updateInterest()
     }
 
-    private var reasonOfEnding: CloseReason? {
+    /// Why a connection that is about to end does so.
+    var reasonOfEnding: CloseReason {
         switch phase {
         case .finishing(let reason), .lingering(let reason): reason
-        case .open, .peerFinished, .closed: nil
+        case .open, .peerFinished, .closed: .peerClosed
         }
     }
 

@@ -4,13 +4,16 @@ extension Connection: EventHandler {
         if readiness.contains(.writable) { writable() }
         guard !readiness.isDisjoint(with: [.readable, .hungUp, .failed, .peerClosed]) else { return }
         switch phase {
-        case .open: read()
-        case .finishing, .lingering: discardInput()
-        // The peer had finished before, so a hang-up means that nobody reads any more either.
-        case .peerFinished:
-            if !readiness.isDisjoint(with: [.hungUp, .failed]) { close(.peerClosed) }
+        case .open: if parseTimer == nil { read() }
+        case .finishing, .lingering, .peerFinished: readNoMore(readiness)
         case .closed: break
         }
+    }
+
+    private func readNoMore(_ readiness: Readiness) {
+        if !hasPeerFinished { return discardInput() }
+        // It had finished before, so a hang-up means that nobody reads any more either.
+        if !readiness.isDisjoint(with: [.hungUp, .failed]) { close(reasonOfEnding) }
     }
 
     private func read() {
@@ -24,9 +27,6 @@ extension Connection: EventHandler {
             return close(.failed(error))
         }
         parse()
-        guard !isClosed else { return }
-        keepOrReturnBuffer()
-        watchBox()
     }
 
     private func receiveMore() throws(Errno) -> Int {
@@ -38,9 +38,14 @@ extension Connection: EventHandler {
         return count
     }
 
-    /// Everything that the unread bytes hold, box by box. Answers go out before files are
-    /// written: a flush of the outbox is queued first.
-    func parse() {
+    /// What one connection's boxes may take of a turn. A megabyte of an upload is far below it,
+    /// a megabyte of calls above.
+    private static let parsingBudget = Interval.microseconds(500)
+
+    /// Everything that the unread bytes hold, box by box, or as much as a turn has time for.
+    /// Answers go out before files are written: a flush of the outbox is queued first.
+    private func parse() {
+        let deadline = reactor.kernel.now() + Self.parsingBudget
         do throws(Violation) {
             while isReading, let buffer {
                 let bytes = UnsafeBufferPointer(rebasing: buffer.memory.bindMemory(to: UInt8.self)[unread])
@@ -49,11 +54,17 @@ extension Connection: EventHandler {
                 unread = start + length..<unread.upperBound
                 if length > 0 { boxBegan = nil }
                 try deliver(event, from: buffer, at: start)
+                guard reactor.kernel.now() < deadline else {
+                    parseTimer = reactor.schedule(self, at: reactor.now)
+                    return wake()
+                }
             }
         } catch {
             refuse(error)
         }
         wake()
+        keepOrReturnBuffer()
+        watchBox()
     }
 
     private func deliver(_ event: SessionEvent, from buffer: Buffer, at start: Int) throws(Violation) {
@@ -90,7 +101,7 @@ extension Connection: EventHandler {
     /// Calls that waited for the outbox to drain.
     func takeDeferredCalls() {
         do throws(Violation) {
-            while isReading, let call = session.takeDeferredCall() {
+            while isServing, let call = session.takeDeferredCall() {
                 try delegate?.received(call, on: self)
             }
         } catch {
@@ -103,10 +114,23 @@ extension Connection: EventHandler {
     /// Sees to it that there is a buffer with room behind the unread bytes for the rest of the
     /// longest box: this one, its bytes moved to its start if no sink holds it, or another one.
     private func makeRoom() {
-        guard let current = buffer else { return takeBuffer(for: remainder) }
-        let hasRoom = current.memory.count - unread.upperBound >= limits.session.box.bytes * 2
+        guard let used = buffer?.memory else { return takeBuffer(for: remainder) }
+        let hasRoom = used.count - unread.upperBound >= limits.session.box.bytes * 2
         if hasRoom && !unread.isEmpty { return }
-        moveToStart(hasRoom: hasRoom)
+        if isKnownUniquelyReferenced(&buffer) {
+            moveUnread(to: used)
+        } else if !hasRoom, let full = buffer {
+            let target = pool.take()
+            moveUnread(to: target.memory)
+            waiting.append(full)
+            buffer = target
+        }
+    }
+
+    private func moveUnread(to start: UnsafeMutableRawBufferPointer) {
+        guard let memory = buffer?.memory else { return }
+        start.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[unread]))
+        unread = 0..<unread.count
     }
 
     private func takeBuffer(for bytes: [UInt8]) {
@@ -117,62 +141,48 @@ extension Connection: EventHandler {
         remainder = []
     }
 
-    private func moveToStart(hasRoom: Bool) {
-        let count = unread.count
-        if isKnownUniquelyReferenced(&buffer), let memory = buffer?.memory {
-            memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[unread]))
-        } else if !hasRoom, let full = buffer {
-            let target = takeReturned() ?? pool.take()
-            target.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: full.memory[unread]))
-            waiting.append(full)
-            buffer = target
-        } else {
-            return
-        }
-        unread = 0..<count
-    }
-
-    /// A buffer that sinks have let go of.
-    private func takeReturned() -> Buffer? {
-        for index in waiting.indices where isKnownUniquelyReferenced(&waiting[index]) {
-            return waiting.remove(at: index)
-        }
-        return nil
-    }
-
     /// An idle connection holds no buffer: the beginning of a box is kept by itself, unless
     /// uploads are under way and more is sure to come.
     private func keepOrReturnBuffer() {
         pauseReadingIfBehind()
         guard session.incomingCount == 0, let memory = buffer?.memory else { return }
-        remainder = [UInt8](memory[unread])
-        unread = 0..<0
+        let rest = [UInt8](memory[unread])
+        dropInput()
+        remainder = rest
+    }
+
+    /// Gives back all memory of what came.
+    func dropInput() {
         if isKnownUniquelyReferenced(&buffer), let buffer { pool.give(buffer) }
-        buffer = nil
-        waiting.removeAll()
+        (buffer, waiting, remainder, unread) = (nil, [], [], 0..<0)
     }
 
     /// When workers are far behind, the peer waits in the kernel: memory stays bounded.
     private func pauseReadingIfBehind() {
+        reclaimBuffers()
         guard waiting.count >= limits.waitingBuffers, !isReadingPaused else { return }
-        if let returned = takeReturned() { return pool.give(returned) }
         isReadingPaused = true
         updateInterest()
     }
 
-    func resumeReading() {
-        if let returned = takeReturned() {
-            pool.give(returned)
-            isReadingPaused = false
-            updateInterest()
+    /// Takes back the buffers that sinks have let go of, and reads on if that makes room.
+    func reclaimBuffers() {
+        guard !waiting.isEmpty else { return }
+        for index in waiting.indices.reversed() where isKnownUniquelyReferenced(&waiting[index]) {
+            pool.give(waiting.remove(at: index))
         }
+        guard isReadingPaused, waiting.count < limits.waitingBuffers else { return }
+        isReadingPaused = false
+        updateInterest()
+        watchBox()
     }
 }
 
 /// A box once begun must be finished in time.
 extension Connection: TimerHandler {
     private func watchBox() {
-        guard !unread.isEmpty || !remainder.isEmpty else {
+        // While this side does not read, the peer cannot go on.
+        guard isReading, !isReadingPaused, !unread.isEmpty || !remainder.isEmpty else {
             boxBegan = nil
             return
         }
@@ -181,9 +191,18 @@ extension Connection: TimerHandler {
     }
 
     public func fire(_ timer: TimerToken) {
-        if timer == lingerTimer { return lingeredEnough() }
+        switch timer {
+        case lingerTimer: lingeredEnough()
+        case parseTimer:
+            parseTimer = nil
+            parse()
+        default: checkBox()
+        }
+    }
+
+    private func checkBox() {
         boxTimer = nil
-        guard let began = boxBegan, !isClosed else { return }
+        guard isReading, let began = boxBegan else { return }
         if reactor.now >= began + limits.boxTime {
             close(.slowBox(limits.boxTime))
         } else {

@@ -10,10 +10,12 @@ extension Connection: Deferred {
     public func runDeferred() {
         isFlushQueued = false
         guard !isClosed else { return }
-        takeDeferredCalls()
         // While the kernel has said that it wants no more, only it says when it does again.
         if !isBlocked { write(chunks: wantsWritable ? 0 : 1) }
+        // After writing, which makes room for their answers.
+        takeDeferredCalls()
         flushSinks()
+        reclaimBuffers()
         finishIfDone()
     }
 
@@ -33,12 +35,12 @@ extension Connection: Deferred {
 
     /// Writes commands, and so many chunks at most; the rest waits until the kernel wants more.
     private func write(chunks: Int) {
-        var chunksLeft = mayBeginChunks ? chunks : 0
+        var chunksLeft = isServing ? chunks : 0
         do throws(Errno) {
-            while !isClosed {
+            while mayWrite {
                 switch session.output(withChunk: chunksLeft > 0) {
                 case .idle:
-                    return setWantsWritable(mayBeginChunks && !session.isFlushed)
+                    return setWantsWritable(isServing && !session.isFlushed)
                 case .bytes(_, let more):
                     let count = try sendBytes(more: more)
                     session.wrote(count)
@@ -56,10 +58,10 @@ extension Connection: Deferred {
         }
     }
 
-    private var mayBeginChunks: Bool {
+    private var mayWrite: Bool {
         switch phase {
-        case .open, .peerFinished: true
-        case .finishing, .lingering, .closed: false
+        case .open, .peerFinished, .finishing: true
+        case .lingering, .closed: false
         }
     }
 
@@ -76,20 +78,29 @@ extension Connection: Deferred {
     ) throws(Errno) -> Int {
         switch sources[stream]?.payload(at: offset, count: count) ?? .missing {
         case .file(let file, let position):
-            do throws(Errno) {
-                let sent = try reactor.kernel.sendFile(
-                    number, from: file, offset: position, count: count)
-                if sent > 0 { return sent }
-            } catch .inputOutput {}  // The disk's fault: it costs this stream, not the others.
+            if let sent = try sendFile(file, at: position, count: count) { return sent }
         case .memory(let bytes):
             return try reactor.kernel.send(number, bytes, more: false)
         case .missing: break
         }
+        let part = UnsafeRawBufferPointer(rebasing: Self.padding[..<min(count, Self.padding.count)])
+        let sent = try reactor.kernel.send(number, part, more: false)
         if sources[stream] != nil {
             reset(stream, .storage, reason: "the file is shorter, or not readable")
         }
-        let part = UnsafeRawBufferPointer(rebasing: Self.padding[..<min(count, Self.padding.count)])
-        return try reactor.kernel.send(number, part, more: false)
+        return sent
+    }
+
+    /// nil if the file has nothing there or cannot be read. If it is the socket that has failed,
+    /// sending zeros instead will say so.
+    private func sendFile(_ file: Int32, at offset: Int64, count: Int) throws(Errno) -> Int? {
+        do throws(Errno) {
+            let sent = try reactor.kernel.sendFile(number, from: file, offset: offset, count: count)
+            return sent > 0 ? sent : nil
+        } catch {
+            if error == .again { throw error }
+            return nil
+        }
     }
 
     /// Counts bytes of a payload; true if it is complete.
@@ -124,7 +135,7 @@ extension Connection: Deferred {
         var interest: Readiness = wantsWritable ? .writable : []
         switch phase {
         case .open: if !isReadingPaused { interest.insert(.readable) }
-        case .finishing, .lingering: interest.insert(.readable)
+        case .finishing, .lingering: if !hasPeerFinished { interest.insert(.readable) }
         case .peerFinished, .closed: break
         }
         reactor.modify(token, interest: interest)

@@ -89,6 +89,8 @@ public final class Connection {
     /// Buffers that sinks still hold.
     var waiting: [Buffer] = []
     var isReadingPaused = false
+    /// Until the rest of what was read is parsed: it would have held the loop for too long.
+    var parseTimer: TimerToken?
     var sinks: [StreamID: any Sink] = [:]
     var sinksToFlush: [any Sink] = []
     var boxBegan: Instant?
@@ -103,6 +105,9 @@ public final class Connection {
     // The end.
     var phase = Phase.open
     var isDraining = false
+    /// The peer has said that it sends no more.
+    var hasPeerFinished = false
+    /// Ends what is finishing or lingering.
     var lingerTimer: TimerToken?
 
     enum Phase {
@@ -145,6 +150,13 @@ public final class Connection {
 
     public var isClosed: Bool { if case .closed = phase { true } else { false } }
     var isReading: Bool { if case .open = phase { true } else { false } }
+    /// Whether calls are taken up and chunks begun.
+    var isServing: Bool {
+        switch phase {
+        case .open, .peerFinished: true
+        case .finishing, .lingering, .closed: false
+        }
+    }
 
     // MARK: Calls
 
@@ -199,14 +211,17 @@ public final class Connection {
     /// is open then, and the command is to fail with `LIMIT`.
     public func open(_ streams: [StreamID]) throws(Violation) -> Bool { try session.open(streams) }
 
-    /// Passes what comes of a stream on to `sink`, until its end.
-    public func receive(_ stream: StreamID, into sink: any Sink) { sinks[stream] = sink }
+    /// Passes what comes of a stream on to `sink`, until its end. If nothing comes any more it
+    /// is told so at once.
+    public func receive(_ stream: StreamID, into sink: any Sink) {
+        guard isReading else { return sink.aborted(.peerClosed) }
+        sinks[stream] = sink
+    }
 
     /// Bytes of a stream that its sink is done with.
     public func consumed(_ stream: StreamID, _ count: Int) {
         guard !isClosed else { return }
         session.consumed(stream, count)
-        if isReadingPaused { resumeReading() }
         wake()
     }
 
@@ -225,7 +240,10 @@ public final class Connection {
     }
 
     /// Takes the bytes of a stream from `source`, as far as ``ready(_:upTo:)`` says.
-    public func send(_ stream: StreamID, from source: any Source) { sources[stream] = source }
+    public func send(_ stream: StreamID, from source: any Source) {
+        guard !isClosed else { return source.closed(.peerClosed) }
+        sources[stream] = source
+    }
 
     public func ready(_ stream: StreamID, upTo offset: UInt64) {
         session.ready(stream, upTo: offset)

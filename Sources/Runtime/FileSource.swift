@@ -68,7 +68,8 @@ public final class FileSource: Source {
     }
 
     public func closed(_ fault: StreamFault?) {
-        if !isPreparing { letGoOfFile() }
+        // What is being prepared comes back first.
+        if !isPreparing, let preparation { reactor.dispose(of: preparation) }
         preparation = nil
         onClose?(fault)
         onClose = nil
@@ -104,18 +105,12 @@ public final class FileSource: Source {
     ) {
         isPreparing = false
         if preparation == nil, let used {
-            reactor.submit(Disposal(of: used), to: .metadata)
+            reactor.dispose(of: used)
         } else if let fault {
             connection?.reset(stream, .storage, reason: fault.reason)
         } else {
             advance(by: count)
         }
-    }
-
-    /// On a worker: closing a file can block.
-    private func letGoOfFile() {
-        guard let preparation else { return }
-        reactor.submit(Disposal(of: preparation), to: .metadata)
     }
 }
 
@@ -178,13 +173,4 @@ private final class PreparationJob: Job, @unchecked Sendable {
         let count = range.upperBound - range.lowerBound
         source.take()?.didPrepare(count, fault, with: preparation.take())
     }
-}
-
-/// Lets go of an object on a worker, because doing so may block.
-public final class Disposal: Job, @unchecked Sendable {
-    private var object: AnyObject?
-
-    public init(of object: AnyObject) { self.object = object }
-
-    override public func perform() { object = nil }
 }

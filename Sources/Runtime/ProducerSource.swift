@@ -65,7 +65,7 @@ public final class ProducerSource: Source {
 
     public func closed(_ fault: StreamFault?) {
         blocks = []
-        if !isProducing, let producer { reactor.submit(Disposal(of: producer), to: .metadata) }
+        if !isProducing, let producer { reactor.dispose(of: producer) }
         producer = nil
         onClose?(fault)
         onClose = nil
@@ -82,7 +82,7 @@ public final class ProducerSource: Source {
     ) {
         isProducing = false
         if producer == nil, let used {
-            reactor.submit(Disposal(of: used), to: .metadata)
+            reactor.dispose(of: used)
         } else if let fault {
             hasEnded = true
             connection?.reset(stream, Code(fault.code), reason: fault.reason)

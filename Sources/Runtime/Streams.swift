@@ -13,6 +13,9 @@ public struct StreamFault: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { "\(code): \(reason)" }
+
+    static let peerClosed = StreamFault(
+        code: "CANCELLED", reason: "the peer closed the connection")
 }
 
 /// Where the bytes of an outgoing stream come from. On the loop; it must not block.

@@ -130,7 +130,7 @@ public final class WriterSink: Sink {
 
 private final class WriteJob: Job, @unchecked Sendable {
     private var slices: [Slice]
-    private let writer: any BlockingWriter
+    private var writer: (any BlockingWriter)?
     private var sink: WriterSink?
     private var fault: StreamFault?
 
@@ -144,17 +144,19 @@ private final class WriteJob: Job, @unchecked Sendable {
         let vectors = slices.map { IOVector(base: $0.bytes.baseAddress, count: $0.count) }
         do throws(StreamFault) {
             try vectors.withUnsafeBufferPointer { vectors throws(StreamFault) in
-                try writer.write(vectors)
+                try writer?.write(vectors)
             }
         } catch {
             fault = error
         }
     }
 
-    /// Lets go of the buffers first, so that the connection can use them again.
+    /// Lets go of the buffers first, so that the connection can use them again, and of the
+    /// writer, so that a worker is the last to hold it.
     override func finish() {
         let count = slices.reduce(0) { $0 + $1.count }
         slices = []
+        writer = nil
         sink?.wrote(count, fault)
         sink = nil
     }

@@ -34,8 +34,7 @@ final class GetResponder: Responder {
     ) {
         let connection = request.connection
         do throws(StreamFault) {
-            if let fault = request.cancellation { throw fault }
-            let stream = try connection.openStream(for: get.priority)
+            let stream = try request.openDownload(get.priority)
             let (file, range) = (opened.file, opened.range)
             let download = Download(id: stream, length: range.upperBound - range.lowerBound)
             request.answer(
@@ -47,7 +46,7 @@ final class GetResponder: Responder {
             ).start()
         } catch {
             request.fail(error)
-            connection.reactor.submit(Disposal(of: opened), to: .metadata)
+            connection.reactor.dispose(of: opened)
         }
     }
 }
@@ -73,11 +72,15 @@ extension StoredFile {
     }
 }
 
-extension Connection {
-    /// Opens a stream for a response, or says why not in the words of a failed call.
-    func openStream(for urgency: Urgency?) throws(StreamFault) -> StreamID {
+extension Request {
+    /// Opens a stream for the response, or says why not in the words of a failed call.
+    func openDownload(_ urgency: Urgency?) throws(StreamFault) -> StreamID {
+        if let cancellation { throw cancellation }
+        guard wantsAnswer else {
+            throw StreamFault(code: "BAD_ARGUMENT", reason: "without an answer nothing carries it")
+        }
         do throws(StreamError) {
-            return try openStream(urgency ?? .standard)
+            return try connection.openStream(urgency ?? .standard)
         } catch {
             throw StreamFault(code: "LIMIT", reason: "as many streams are open as you allow")
         }

@@ -24,15 +24,14 @@ final class ListResponder: Responder {
     private func send(_ listing: any Listing, _ request: Request) {
         let connection = request.connection
         do throws(StreamFault) {
-            if let fault = request.cancellation { throw fault }
-            let stream = try connection.openStream(for: nil)
+            let stream = try request.openDownload(nil)
             request.answer(List.Response(listing: Download(id: stream)))
             ProducerSource(
                 ListingProducer(listing), as: stream, on: connection, lane: .scans
             ).start()
         } catch {
             request.fail(error)
-            connection.reactor.submit(Disposal(of: listing), to: .metadata)
+            connection.reactor.dispose(of: listing)
         }
     }
 }
