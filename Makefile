@@ -55,8 +55,8 @@ install:
 	@test -x $(BIN)/ampd && test -x $(BIN)/amp || { echo 'run `make build` first' >&2; exit 1; }
 	install -D -m 755 $(BIN)/ampd $(DESTDIR)$(PREFIX)/bin/ampd
 	install -D -m 755 $(BIN)/amp $(DESTDIR)$(PREFIX)/bin/amp
-	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/ampd.service > $(DESTDIR)$(UNITDIR)/ampd.service
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/ampd.service | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/ampd.service
 	install -m 644 systemd/ampd.socket $(DESTDIR)$(UNITDIR)/ampd.socket
 	@# An administrator's own configuration stays.
 	test -e $(DESTDIR)$(SYSCONFDIR)/ampd/ampd.toml || \

@@ -18,11 +18,15 @@ public final class Daemon {
     private var timers: [TimerToken: TimerTask] = [:]
     private let events: ServerEvents
 
-    private enum Life { case serving, draining, stopped }
-    private enum TimerTask { case drainDeadline, workersDone, watchdog }
+    private enum Life { case serving, draining, leaving, stopped }
+    private enum TimerTask { case drainDeadline, jobsDeadline, jobsPoll, watchdog }
 
     /// How often the end of the last jobs is looked for.
     private static let jobsPoll = Interval.milliseconds(5)
+
+    /// How long the last jobs may take once all connections are closed: uploads are suspended
+    /// by them. A disk that hangs longer is not waited for.
+    private static let jobsTime = Interval.seconds(5)
 
     public init(
         _ configuration: Configuration, driver: any Driver, on reactor: Reactor, log: Log,
@@ -62,12 +66,13 @@ public final class Daemon {
         keepAlive()
     }
 
-    /// Finishes what is under way and then ends the loop: at the latest after the drain timeout.
-    /// Called again it leaves at once.
+    /// Finishes what is under way and then ends the loop. After the drain timeout, or when it is
+    /// called again, connections are closed; when it is called once more, no job is waited for.
     public func stop() {
         switch life {
         case .serving: drain()
         case .draining: leave("told twice")
+        case .leaving: end()
         case .stopped: break
         }
     }
@@ -82,23 +87,26 @@ public final class Daemon {
     }
 
     private func leave(_ why: String) {
+        life = .leaving
+        let count = server.connectionCount
+        log.notice(.stopping, "leaving: \(why); \(count) connections are cut")
         server.closeAll(reason: "the server is shutting down")
+        start(.jobsDeadline, after: Self.jobsTime)
         endWhenJobsAreDone()
-        if life != .stopped { log.notice(.stopping, "leaving at once: \(why)") }
     }
 
-    /// What workers have under way is carried through, since uploads are suspended there; not
-    /// longer than the drain timeout, which is running.
+    /// What workers have under way is carried through, and what follows from it.
     private func endWhenJobsAreDone() {
+        guard !timers.values.contains(.jobsPoll) else { return }
         if reactor.pendingJobs == 0 { return end() }
-        start(.workersDone, after: Self.jobsPoll)
+        start(.jobsPoll, after: Self.jobsPoll)
     }
 
     private func end() {
         guard life != .stopped else { return }
         life = .stopped
-        log.notice(.stopped, "stopped after \(counters.calls) calls")
         log.close()
+        log.notice(.stopped, "stopped after \(counters.calls) calls")
         reactor.stop()
     }
 
@@ -131,16 +139,12 @@ public final class Daemon {
 extension Daemon: TimerHandler {
     public func fire(_ timer: TimerToken) {
         switch timers.removeValue(forKey: timer) {
-        case .drainDeadline: timeIsUp()
-        case .workersDone: endWhenJobsAreDone()
+        case .drainDeadline: if life == .draining { leave("the time to drain is over") }
+        case .jobsDeadline: end()
+        case .jobsPoll: endWhenJobsAreDone()
         case .watchdog: keepAlive()
         case nil: break
         }
-    }
-
-    private func timeIsUp() {
-        server.closeAll(reason: "the server is shutting down")
-        end()
     }
 }
 

@@ -40,7 +40,7 @@ public final class Log {
         for event in Event.allCases {
             guard let bucket = buckets[event], bucket.suppressed > 0 else { continue }
             buckets[event] = nil
-            write(.notice, event, "more of the same", [.suppressed(bucket.suppressed)])
+            write(.notice, event, "more of the same: \(event.rawValue)", [.suppressed(bucket.suppressed)])
         }
     }
 

@@ -27,7 +27,7 @@ public final class Reactor {
     public private(set) var now: Instant
     public private(set) var measures = LoopMeasures()
 
-    private let workers: any Workers
+    private let jobs: JobWatcher
     private let epoll: Descriptor
     private var registrations = SlotTable<Registration>()
     private var timers = Timers()
@@ -53,13 +53,13 @@ public final class Reactor {
     /// Throws what epoll_create(2) and eventfd(2) throw.
     public init(kernel: any Kernel, workers: any Workers) throws(Errno) {
         self.kernel = kernel
-        self.workers = workers
+        jobs = JobWatcher(workers)
         epoll = Descriptor(try kernel.epollCreate(), of: kernel)
         mailbox = try Mailbox(kernel: kernel)
         now = kernel.now()
         _ = try add(
             MailWatcher(mailbox), descriptor: mailbox.event.number, interest: .readable)
-        _ = try add(JobWatcher(workers), descriptor: workers.event, interest: .readable)
+        _ = try add(jobs, descriptor: workers.event, interest: .readable)
     }
 
     deinit { events.deallocate() }
@@ -112,10 +112,10 @@ public final class Reactor {
     public func cancel(_ timer: TimerToken) { timers.cancel(timer) }
 
     /// Has `job` performed on a worker of `lane` and then finished on the loop.
-    public func submit(_ job: Job, to lane: Lane) { workers.submit(job, to: lane) }
+    public func submit(_ job: Job, to lane: Lane) { jobs.submit(job, to: lane) }
 
-    /// Jobs that workers have not performed yet.
-    public var pendingJobs: Int { workers.pending }
+    /// Jobs submitted that are not finished on the loop yet, and so may still bring others.
+    public var pendingJobs: Int { jobs.unfinished }
 
     /// Runs `deferred` once at the end of this turn. Each call counts; note yourself whether
     /// you are queued.
@@ -217,10 +217,19 @@ private final class MailWatcher: EventHandler {
 
 private final class JobWatcher: EventHandler {
     private let workers: any Workers
+    private(set) var unfinished = 0
 
     init(_ workers: any Workers) { self.workers = workers }
 
+    func submit(_ job: Job, to lane: Lane) {
+        unfinished += 1
+        workers.submit(job, to: lane)
+    }
+
     func ready(_ readiness: Readiness) {
-        for job in workers.takePerformed() { job.finish() }
+        for job in workers.takePerformed() {
+            job.finish()
+            unfinished -= 1
+        }
     }
 }

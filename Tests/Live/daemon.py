@@ -25,6 +25,9 @@ def executable():
 
 
 class Daemon:
+    # Words before the program's, such as prlimit's, and variables of its environment.
+    prefix, environment = (), {}
+
     def __init__(self, root, *settings, listen=("127.0.0.1:0",)):
         self.root, self.settings, self.listen = Path(root), settings, listen
         self.root.mkdir(parents=True, exist_ok=True)
@@ -35,7 +38,12 @@ class Daemon:
         self.log = self.root.parent / f"{self.root.name}.log"
 
     def start(self):
-        command = [executable(), "--config", self.config, "--root", self.root]
+        self.spawn()
+        self.addresses = self.read_addresses()
+        self.address = self.addresses[0]
+
+    def spawn(self):
+        command = [*self.prefix, executable(), "--config", self.config, "--root", self.root]
         for address in self.listen:
             command += ["--listen", address]
         # A test that failed may leave streams open; it need not wait for them as well.
@@ -43,9 +51,8 @@ class Daemon:
             command += ["--set", setting]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
-        self.addresses = self.read_addresses()
-        self.address = self.addresses[0]
+                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment})
 
     def read_addresses(self):
         output, deadline = b"", time.monotonic() + PATIENCE
