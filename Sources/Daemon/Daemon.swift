@@ -189,7 +189,7 @@ extension Daemon {
             Log.Field("bytes_out", "\(connection.bytesOut)"),
         ]
         switch reason {
-        case .violation, .slowBox:
+        case .violation:
             log.warning(.violation, "connection closed: \(reason)", fields)
         default:
             log.info(.connectionClosed, "connection closed: \(reason)", fields)

@@ -79,7 +79,8 @@ extension Connection: EventHandler {
         case .failure(let ask, let error): delegate?.failed(ask, error, on: self)
         case .end(let stream, let digest): sinks.removeValue(forKey: stream)?.ended(digest: digest)
         case .reset(let stream, let code, let reason):
-            let fault = StreamFault(code: code.word, reason: reason)
+            let words = reason.isEmpty ? "its sender gave the stream up" : reason
+            let fault = StreamFault(code: code.word, reason: words)
             sinks.removeValue(forKey: stream)?.aborted(fault)
         case .stop(let stream, let code, let reason):
             closeSource(stream, StreamFault(code: code.word, reason: reason))
@@ -204,7 +205,8 @@ extension Connection: TimerHandler {
         boxTimer = nil
         guard isReading, let began = boxBegan else { return }
         if reactor.now >= began + limits.boxTime {
-            close(.slowBox(limits.boxTime))
+            let limit = Int(limits.boxTime.seconds)
+            refuse(Violation(.timeout, "a box was not finished in \(limit) s"))
         } else {
             boxTimer = reactor.schedule(self, at: began + limits.boxTime)
         }

@@ -25,8 +25,6 @@ public enum CloseReason: Sendable, CustomStringConvertible {
     case peerClosed
     case violation(Violation)
     case failed(Errno)
-    /// A box once begun was not finished in time.
-    case slowBox(Interval)
     case closedHere(String)
 
     public var description: String {
@@ -35,7 +33,6 @@ public enum CloseReason: Sendable, CustomStringConvertible {
         case .peerClosed: "the peer closed the connection"
         case .violation(let violation): "the peer broke the protocol: \(violation)"
         case .failed(let error): error.description
-        case .slowBox(let limit): "a box was not finished in \(Int(limit.seconds)) s"
         case .closedHere(let why): why
         }
     }

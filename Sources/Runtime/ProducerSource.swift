@@ -85,7 +85,7 @@ public final class ProducerSource: Source {
             reactor.dispose(of: used)
         } else if let fault {
             hasEnded = true
-            connection?.reset(stream, Code(fault.code), reason: fault.reason)
+            connection?.reset(stream, fault.streamCode, reason: fault.reason)
         } else if let slice {
             blocks.append(Block(start: made, slice: slice))
             made += UInt64(slice.count)

@@ -14,6 +14,15 @@ public struct StreamFault: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(code): \(reason)" }
 
+    /// The code for a `stream-reset` or `stream-stop`, which have words of their own: whatever
+    /// else a store complains of is `STORAGE` to them.
+    var streamCode: Code {
+        let words: [Code] = [
+            .cancelled, .flow, .mismatch, .limit, .refused, .storage, .timeout, .internal, .goAway,
+        ]
+        return words.first { $0.word == code } ?? .storage
+    }
+
     static let peerClosed = StreamFault(
         code: "CANCELLED", reason: "the peer closed the connection")
 }

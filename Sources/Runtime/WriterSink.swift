@@ -105,7 +105,7 @@ public final class WriterSink: Sink {
         connection?.consumed(stream, count)
         if let fault, isUndecided {
             waiting = []
-            connection?.stop(stream, Code(fault.code), reason: fault.reason)
+            connection?.stop(stream, fault.streamCode, reason: fault.reason)
             outcome = .failed(fault)
         }
         writeOrReport()
