@@ -40,7 +40,8 @@ public final class Log {
         for event in Event.allCases {
             guard let bucket = buckets[event], bucket.suppressed > 0 else { continue }
             buckets[event] = nil
-            write(.notice, event, "more of the same: \(event.rawValue)", [.suppressed(bucket.suppressed)])
+            let message = "more of the same: \(event.rawValue)"
+            write(.notice, event, message, [.suppressed(bucket.suppressed)])
         }
     }
 

@@ -101,7 +101,9 @@ struct Program {
         }
         guard handedOver.isEmpty else { return }
         for endpoint in configuration.listen {
-            for address in try AddressResolver.addresses(of: endpoint) { try listen(on: address, server) }
+            for address in try AddressResolver.addresses(of: endpoint) {
+                try listen(on: address, server)
+            }
         }
     }
 

@@ -151,6 +151,37 @@ async def test_settings_of_an_administrator(make_daemon):
     await peer.close()
 
 
+async def test_the_bounds_of_a_box_can_be_set(make_daemon):
+    daemon = make_daemon("limits.box_pairs=16", "limits.box_bytes=70000")
+    peer = await daemon.connect()
+    padding = [(f"key{number}", b"") for number in range(14)]
+    for extra in (padding, [("key", bytes(65_000))]):
+        peer.send(("_command", "padded"), ("_ask", b"fine"), *extra)
+        peer.asks[b"fine"] = (answer := asyncio.get_running_loop().create_future(), (), {}, ())
+        async with refused("UNHANDLED"):
+            await answer
+    await works(peer)
+    await peer.close()
+    for extra in ([*padding, ("key", b"")], [("key", bytes(65_000)), ("more", bytes(5_000))]):
+        peer = await daemon.connect()
+        peer.send(("_command", "padded"), ("_ask", b"fine"), *extra)
+        await peer.wait_lost()
+        assert peer.goaway[0] == "LIMIT"
+        await peer.close()
+
+
+async def test_the_threads_of_each_lane_can_be_set(make_daemon):
+    lanes = ("metadata", "writes", "scans")
+    daemon = make_daemon(*(f"workers.{lane}=1" for lane in lanes))
+    peer = await daemon.connect()
+    source = Pattern(300_000)
+    await asyncio.gather(*(put(peer, f"file {number}", source) for number in range(20)))
+    await asyncio.gather(*(peer.call("Stat", filename=f"file {number}", digest="sha256")
+                           for number in range(20)))
+    assert len(os.listdir(f"/proc/{daemon.pid}/task")) == 1 + len(lanes)
+    await peer.close()
+
+
 async def test_max_connections_wait_in_the_kernel(make_daemon):
     daemon = make_daemon("limits.max_connections=2")
     peers = [await daemon.connect() for _ in range(2)]
@@ -502,7 +533,8 @@ async def test_a_noisy_peer_does_not_fill_the_log(daemon):
     noise = [line for line in lines if "noise" in line]
     assert 1 <= len(noise) <= 100
     told = [line.rpartition("suppressed=")[2].split()[0] for line in lines
-            if "suppressed=" in line and ("noise" in line or "more of the same: unknownCommand" in line)]
+            if "suppressed=" in line
+            and ("noise" in line or "more of the same: unknownCommand" in line)]
     assert len(noise) + sum(map(int, told)) == 2_000
     assert any("ready" in line for line in lines) and "stopped" in lines[-1]
 
