@@ -23,7 +23,10 @@ public final class ByteStream: AsyncSequence, Sendable {
 
     /// What came since the last piece, at least a byte; nil at the end. Throws a ``StreamFault``
     /// if its sender abandons it, or ``ConnectionError`` if the connection goes.
-    public func next() async throws -> [UInt8]? { try await client.read(inbox) }
+    public func next() async throws -> [UInt8]? {
+        let piece = try await client.read(inbox)
+        return withExtendedLifetime(self) { piece }  // its end would stop the stream
+    }
 
     /// The digest that the sender gave at the end; nil before, and if it gave none.
     public var digest: String? { get async { await client.digest(of: inbox) } }
@@ -48,7 +51,8 @@ public final class ByteStream: AsyncSequence, Sendable {
     public func write(
         to writer: any BlockingWriter & Sendable, on lane: Lane = .writes
     ) async throws -> String? {
-        try await client.write(inbox, to: writer, on: lane)
+        let digest = try await client.write(inbox, to: writer, on: lane)
+        return withExtendedLifetime(self) { digest }
     }
 
     public func makeAsyncIterator() -> Iterator { Iterator(stream: self) }

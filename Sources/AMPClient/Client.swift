@@ -102,14 +102,16 @@ public actor Client {
     ///   for an argument that does not fit into a box, `CancellationError`.
     @discardableResult
     public func call<C: Command>(
-        _ command: C, uploads: KeyValuePairs<WritableKeyPath<C, Upload> & Sendable, UploadBody> = [:]
+        _ command: C,
+        uploads: KeyValuePairs<WritableKeyPath<C, Upload> & Sendable, UploadBody> = [:]
     ) async throws -> C.Response {
         try await request(command, uploads: uploads).response
     }
 
     /// Calls a command whose response carries streams.
     public func request<C: Command>(
-        _ command: C, uploads: KeyValuePairs<WritableKeyPath<C, Upload> & Sendable, UploadBody> = [:]
+        _ command: C,
+        uploads: KeyValuePairs<WritableKeyPath<C, Upload> & Sendable, UploadBody> = [:]
     ) async throws -> Reply<C.Response> {
         if !uploads.isEmpty, !hasStreams, link.connection != nil {
             throw ConnectionError.noStreams(server)

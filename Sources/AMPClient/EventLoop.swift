@@ -140,7 +140,10 @@ private final class BlockingJob<T: Sendable>: Job, @unchecked Sendable {
     private let continuation: CheckedContinuation<T, any Error>
     private var result: Result<T, any Error>?
 
-    init(_ body: @escaping @Sendable () throws -> T, _ continuation: CheckedContinuation<T, any Error>) {
+    init(
+        _ body: @escaping @Sendable () throws -> T,
+        _ continuation: CheckedContinuation<T, any Error>
+    ) {
         self.body = body
         self.continuation = continuation
     }

@@ -26,7 +26,9 @@ final class Link: @unchecked Sendable {
     // MARK: Beginning and end
 
     /// One attempt at one address.
-    nonisolated(nonsending) func connect(to address: SocketAddress, until deadline: Instant) async throws {
+    nonisolated(nonsending) func connect(
+        to address: SocketAddress, until deadline: Instant
+    ) async throws {
         try await withCheckedThrowingContinuation {
             (continuation: CheckedContinuation<Void, any Error>) in
             connector = Connector(on: loop.reactor) { outcome in

@@ -115,7 +115,8 @@ struct UploadPlan: Sendable {
         var entries: [DirectoryEntry] = []
         while try kernel.readDirectory(directory.number, into: &entries) {}
         for index in entries.indices where entries[index].kind == nil {
-            guard let name = String(validating: entries[index].name, as: UTF8.self) else { continue }
+            let bytes = entries[index].name
+            guard let name = String(validating: bytes, as: UTF8.self) else { continue }
             entries[index].kind = try? kernel.status(of: name, in: directory.number).kind
         }
         return entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }

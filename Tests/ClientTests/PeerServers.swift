@@ -59,7 +59,9 @@ final class ScriptedServer: ListenerDelegate, @unchecked Sendable {
     private var listener: Listener?
     private var conversations: [Conversation] = []
 
-    static func start(on loop: EventLoop, saying replies: [[UInt8]]) async throws -> ScriptedServer {
+    static func start(
+        on loop: EventLoop, saying replies: [[UInt8]]
+    ) async throws -> ScriptedServer {
         try await loop.onLoop {
             let server = ScriptedServer(loop, replies)
             let listener = try Listener(

@@ -68,7 +68,8 @@ struct TransferTests {
             throw Broken()
         }
         await #expect(throws: RemoteError.self) {
-            try await client.call(Put(upload: Upload(), filename: "no"), uploads: [\.upload: broken])
+            let put = Put(upload: Upload(), filename: "no")
+            return try await client.call(put, uploads: [\.upload: broken])
         }
         await #expect(throws: RemoteError.self) { try await store.stat("no") }
     }
