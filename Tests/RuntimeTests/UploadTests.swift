@@ -82,9 +82,10 @@ struct UploadTests {
         #expect(
             try bench.turn {
                 try caller.work()
-                return caller.hasEnded
+                return caller.hasEnded && !bench.events.closed.isEmpty
             })
-        guard case .slowBox = bench.events.closed.first else {
+        guard case .violation(let violation) = bench.events.closed.first, violation.code == .timeout
+        else {
             Issue.record("\(bench.events.closed)")
             return
         }
