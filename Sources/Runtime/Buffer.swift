@@ -21,7 +21,9 @@ public struct Slice {
     }
 
     public var count: Int { range.count }
-    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer.memory[range]) }
+    public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: buffer.memory[range])
+    }
 }
 
 /// Receive buffers that nobody uses now. All connections of a loop share it: an idle connection

@@ -2,7 +2,7 @@
 extension Connection: EventHandler {
     public func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { writable() }
-        guard !readiness.isDisjoint(with: [.readable, .hungUp, .failed, .peerClosed]) else { return }
+        guard !readiness.subtracting(.writable).isEmpty else { return }
         switch phase {
         case .open: if parseTimer == nil { read() }
         case .finishing, .lingering, .peerFinished: readNoMore(readiness)
@@ -48,7 +48,8 @@ extension Connection: EventHandler {
         let deadline = reactor.kernel.now() + Self.parsingBudget
         do throws(Violation) {
             while isReading, let buffer {
-                let bytes = UnsafeBufferPointer(rebasing: buffer.memory.bindMemory(to: UInt8.self)[unread])
+                let memory = buffer.memory.bindMemory(to: UInt8.self)
+                let bytes = UnsafeBufferPointer(rebasing: memory[unread])
                 guard let (length, event) = try session.next(bytes.span) else { break }
                 let start = unread.lowerBound
                 unread = start + length..<unread.upperBound
@@ -67,7 +68,9 @@ extension Connection: EventHandler {
         watchBox()
     }
 
-    private func deliver(_ event: SessionEvent, from buffer: Buffer, at start: Int) throws(Violation) {
+    private func deliver(
+        _ event: SessionEvent, from buffer: Buffer, at start: Int
+    ) throws(Violation) {
         switch event {
         case .nothing: break
         case .data(let stream, let range):

@@ -104,7 +104,9 @@ extension Connection: Deferred {
     }
 
     /// Counts bytes of a payload; true if it is complete.
-    private func wrote(_ sent: Int, of stream: StreamID, at offset: UInt64, outOf count: Int) -> Bool {
+    private func wrote(
+        _ sent: Int, of stream: StreamID, at offset: UInt64, outOf count: Int
+    ) -> Bool {
         session.wrote(sent)
         bytesOut &+= UInt64(sent)
         sources[stream]?.sent(upTo: offset + UInt64(sent))

@@ -190,6 +190,7 @@ final class StoreResponder: Responder, WriterSinkDelegate {
     private var requests: [StreamID: Request] = [:]
     /// Faults that uploads failed with.
     private(set) var faults: [StreamFault] = []
+    var requestCount: Int { requests.count }
 
     func respond(to store: Store, _ request: Request) {
         let sink = WriterSink(store.upload.id, of: request.connection, lane: .writes)

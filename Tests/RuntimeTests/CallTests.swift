@@ -54,7 +54,7 @@ struct CallTests {
         #expect(try bench.turn { bench.server.connectionCount == 2 })
         greedy.say(bytes: Self.echoes(1_000))
         try greedy.work(receiving: false)
-        modest.say([("_ask", "1"), ("_command", "Nobody")], [("_ask", "2"), ("_command", "Echo"), ("text", "x")])
+        modest.say([("_ask", "1"), ("_command", "Echo"), ("text", "x")])
         try modest.work(receiving: false)
         try bench.reactor.turn(waitUntil: bench.kernel.now() + .seconds(1))
         try modest.work()
@@ -65,5 +65,30 @@ struct CallTests {
                 try greedy.work()
                 return greedy.answers == 1_000
             })
+    }
+
+    /// The session bounds the asks that wait for answers; calls that want none cost as much.
+    @Test func callsWithoutAnAnswerAreBoundedToo() throws {
+        let bench = try Bench { $0.session.settings.maxAsks = 5 }
+        let held = HeldStore()
+        bench.server.register(held)
+        let caller = try bench.call()
+        // What is done does not count.
+        for _ in 1...50 { caller.say([("_command", "Echo"), ("text", "x")]) }
+        for _ in 1...5 { caller.say([("_command", "Held")]) }
+        try caller.work()
+        #expect(try bench.turn { held.count == 5 })
+        #expect(bench.events.closed.isEmpty)
+        caller.say([("_command", "Held")])
+        #expect(
+            try bench.turn {
+                try caller.work()
+                return caller.hasEnded && !bench.events.closed.isEmpty
+            })
+        #expect(held.count == 5)
+        guard case .violation = bench.events.closed.first else {
+            Issue.record("\(bench.events.closed)")
+            return
+        }
     }
 }

@@ -56,8 +56,6 @@ struct ClosingTests {
     /// last word is said, and does not cut it off.
     @Test func aLateAnswerDoesNotDisturbALingeringConnection() throws {
         let bench = try Bench { $0.lingerTime = .milliseconds(300) }
-        let responder = StoreResponder()
-        bench.server.register(responder)
         let held = HeldStore()
         bench.server.register(held)
         let caller = try bench.call()
@@ -77,6 +75,34 @@ struct ClosingTests {
             Issue.record("\(bench.events.closed)")
             return
         }
+    }
+
+    /// Its end is to be read for ever, or said for ever: neither may keep the loop from sleeping.
+    @Test(arguments: [false, true])
+    func aPeerThatHasHalfClosedCostsNoTurns(afterViolation: Bool) throws {
+        let bench = try Bench()
+        let held = HeldStore()
+        bench.server.register(held)
+        let caller = try bench.call()
+        caller.say([("_ask", "1"), ("_command", "Held")])
+        if afterViolation {
+            let text = String(repeating: "x", count: 60_000)
+            for number in 2...300 {
+                caller.say([("_ask", "\(number)"), ("_command", "Echo"), ("text", text)])
+            }
+            caller.say(bytes: Array("GET / HTTP/1.1\r\n\r\n".utf8))
+        }
+        #expect(try bench.turn { try caller.work(receiving: false) && held.count == 1 })
+        try caller.halfClose()
+        try bench.turn(for: .milliseconds(50))
+        bench.reactor.resetMeasures()
+        try bench.turn(for: .milliseconds(100))
+        #expect(bench.reactor.measures.turns < 20)
+        #expect(bench.server.connectionCount == 1)
+        caller.close()
+        held.request?.fail("FULL", "no use")
+        held.request = nil
+        #expect(try bench.turn { bench.server.connectionCount == 0 })
     }
 
     /// Nothing can give credit any more to the download of a peer that has half-closed: what it
@@ -124,6 +150,10 @@ struct Held: Command {
 /// Answers when the test says so.
 final class HeldStore: Responder {
     var request: Request?
+    private(set) var count = 0
 
-    func respond(to held: Held, _ request: Request) { self.request = request }
+    func respond(to held: Held, _ request: Request) {
+        self.request = request
+        count += 1
+    }
 }

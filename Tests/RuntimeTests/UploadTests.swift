@@ -75,6 +75,36 @@ struct UploadTests {
         #expect(gate.written.withLock { $0 } == 8 * 16 * Self.chunk.utf8.count)
     }
 
+    /// However the client goes, each upload is told once, and nothing of the connection stays.
+    @Test(arguments: [false, true])
+    func uploadsOfAClientThatIsGoneAreAbandoned(politely: Bool) throws {
+        let bench = try Bench()
+        let responder = StoreResponder()
+        bench.server.register(responder)
+        let caller = try bench.call()
+        for stream in 1...3 {
+            caller.say([("_ask", "\(stream)"), ("_command", "Store"), ("upload", "\(stream)")])
+            caller.say(data(stream))
+        }
+        #expect(
+            try bench.turn {
+                try caller.work()
+                return responder.sinks.count == 3 && responder.sinks.allSatisfy { $0.received > 0 }
+            })
+        weak let connection = bench.server.connections.first
+        responder.sinks[0].start(Gate())
+        if politely { try caller.halfClose() } else { caller.close() }
+        #expect(
+            try bench.turn {
+                try caller.work()
+                return bench.server.connectionCount == 0
+            })
+        // The one that is being written is told when that is done.
+        #expect(try bench.turn { responder.faults.count == 3 })
+        if politely { #expect(caller.errors.count == 3) }
+        #expect(try bench.turn { responder.requestCount == 0 && connection == nil })
+    }
+
     @Test func aBoxOnceBegunIsFinishedInTime() throws {
         let bench = try Bench { $0.boxTime = .milliseconds(50) }
         let caller = try bench.call()
@@ -89,6 +119,7 @@ struct UploadTests {
             Issue.record("\(bench.events.closed)")
             return
         }
+        #expect(violation.code == .timeout)
     }
 
     /// Its length and its data come before anybody has begun to write, and so does its end.
