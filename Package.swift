@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
@@ -50,7 +51,8 @@ let package = Package(
         .executableTarget(name: "ampd", dependencies: ["Daemon", "LinuxKernel"]),
 
         // Who calls it.
-        .target(name: "AMPClient", dependencies: ["Runtime", "LinuxKernel", "Digests", "StoreCommands"]),
+        .target(
+            name: "AMPClient", dependencies: ["Runtime", "LinuxKernel", "Digests", "StoreCommands"]),
         .executableTarget(name: "amp", dependencies: ["AMPClient", argumentParser, histogram]),
 
         // Tests.
@@ -64,6 +66,8 @@ let package = Package(
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "LinuxKernel", "AMPClient"]),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Simulation", "Daemon", "AMPServer", "Store", "StoreCommands", "Digests"]),
+            dependencies: [
+                "Simulation", "Daemon", "AMPServer", "Store", "StoreCommands", "Digests",
+            ]),
     ]
 )

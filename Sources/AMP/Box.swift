@@ -37,7 +37,8 @@ public struct Box: Equatable, Sendable {
         }
         guard value.count <= Self.longestValue else {
             throw ArgumentError(
-                key, "\(value.count) bytes are more than a value holds (\(Self.longestValue)); "
+                key,
+                "\(value.count) bytes are more than a value holds (\(Self.longestValue)); "
                     + "send it as a stream")
         }
         let keyStart = bytes.count + 2
@@ -73,7 +74,7 @@ public struct Box: Equatable, Sendable {
     }
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
     /// Appends a length as u16be; the caller has bounded it.
     @inlinable
     package mutating func appendLength(_ length: Int) {
@@ -85,7 +86,8 @@ extension Array<UInt8> {
     @inlinable
     package mutating func appendPair(_ key: StaticString, _ value: some Collection<UInt8>) {
         appendLength(key.utf8CodeUnitCount)
-        unsafe append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+        unsafe append(
+            contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
         appendLength(value.count)
         append(contentsOf: value)
     }
@@ -94,7 +96,8 @@ extension Array<UInt8> {
     @inlinable
     package mutating func appendPair(_ key: StaticString, _ number: UInt64) {
         appendLength(key.utf8CodeUnitCount)
-        unsafe append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+        unsafe append(
+            contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
         var digits = 1
         var rest = number
         while rest >= 10 {

@@ -14,7 +14,9 @@ extension Box {
         self = encoder.box
     }
 
-    fileprivate mutating func append(_ stream: some StreamArgument, as key: String) throws(ArgumentError) {
+    fileprivate mutating func append(_ stream: some StreamArgument, as key: String)
+        throws(ArgumentError)
+    {
         try append(key, stream.id.number.wireBytes)
         if let length = stream.length { try append(key + "-length", length.wireBytes) }
         if let digest = stream.digest { try append(key + "-digest", digest.utf8) }
@@ -53,7 +55,9 @@ private final class BoxEncoder: Encoder {
 
         func nestedContainer<Nested>(
             keyedBy: Nested.Type, forKey: Key
-        ) -> KeyedEncodingContainer<Nested> { KeyedEncodingContainer(Pairs<Nested>(encoder: encoder)) }
+        ) -> KeyedEncodingContainer<Nested> {
+            KeyedEncodingContainer(Pairs<Nested>(encoder: encoder))
+        }
         func nestedUnkeyedContainer(forKey: Key) -> any UnkeyedEncodingContainer { Misfit() }
         func superEncoder() -> any Encoder { encoder }
         func superEncoder(forKey: Key) -> any Encoder { encoder }

@@ -68,7 +68,9 @@ public struct BoxParser: Sendable {
         }
         // A first length byte other than zero can only become a key that is too long: garbage
         // and HTTP requests are refused at their first byte.
-        if position < input.count, input[position] != 0 { throw .keyTooLong(Int(input[position]) << 8) }
+        if position < input.count, input[position] != 0 {
+            throw .keyTooLong(Int(input[position]) << 8)
+        }
         return nil
     }
 

@@ -51,7 +51,8 @@ extension DateTime: Argument {
         else { return nil }
         let magnitude = offsetHours * 60 + offsetMinutes
         offset = text[26] == UInt8(ascii: "-") ? -magnitude : magnitude
-        let seconds = date.daysSince1970 * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60
+        let seconds =
+            date.daysSince1970 * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60
         microseconds = Int64(seconds) * 1_000_000 + Int64(micros)
     }
 

@@ -32,7 +32,8 @@ extension Urgency: Argument, Codable {
     public static var wireForm: String { "an urgency, u0 to u7" }
     public var wireBytes: [UInt8] { [UInt8(ascii: "u"), UInt8(ascii: "0") + level] }
     public init?(wireBytes: ArraySlice<UInt8>) {
-        guard wireBytes.count == 2, wireBytes.first == UInt8(ascii: "u"), let digit = wireBytes.last,
+        guard wireBytes.count == 2, wireBytes.first == UInt8(ascii: "u"),
+            let digit = wireBytes.last,
             digit >= UInt8(ascii: "0")
         else { return nil }
         self.init(level: digit - UInt8(ascii: "0"))

@@ -31,14 +31,16 @@ public struct Code: Hashable, Sendable, CustomStringConvertible {
     /// A word as the peer sent it: unknown ones are kept, what is not ASCII letters, digits or
     /// `_`, or is longer than 64, becomes `INTERNAL`.
     public init(_ word: String) {
-        let isWord = !word.isEmpty && word.utf8.count <= 64 && word.utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"):
-                true
-            default: false
+        let isWord =
+            !word.isEmpty && word.utf8.count <= 64
+            && word.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
             }
-        }
         self.word = isWord ? word : "INTERNAL"
     }
 

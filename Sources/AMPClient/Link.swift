@@ -86,7 +86,8 @@ final class Link: @unchecked Sendable {
     nonisolated(nonsending) func waitForRoom(uploads count: Int) async throws {
         while let connection, fault == nil {
             let settings = connection.peerSettings
-            let fits = connection.openAsks < settings.maxAsks
+            let fits =
+                connection.openAsks < settings.maxAsks
                 && (count == 0 || uploads + count <= settings.maxStreams)
             if fits { return }
             try await withCheckedThrowingContinuation { waiters.append($0) }

@@ -41,7 +41,8 @@ public final class Request {
     private weak var server: Server?
     private var isAnswered = false
 
-    init(_ call: Call, on connection: Connection, declaring errors: Set<String>, of server: Server) {
+    init(_ call: Call, on connection: Connection, declaring errors: Set<String>, of server: Server)
+    {
         id = call.id
         command = call.name
         began = connection.reactor.now

@@ -118,7 +118,8 @@ public protocol Kernel: AnyObject, Sendable {
         replacing: Bool
     ) throws(Errno)
     /// `getdents64(2)`: appends some more entries; false when there are no more.
-    func readDirectory(_ directory: Int32, into entries: inout [DirectoryEntry]) throws(Errno) -> Bool
+    func readDirectory(_ directory: Int32, into entries: inout [DirectoryEntry]) throws(Errno)
+        -> Bool
     /// `fgetxattr(2)`; nil if there is none.
     func attribute(_ name: String, of file: Int32) throws(Errno) -> [UInt8]?
     /// `fsetxattr(2)`.

@@ -25,7 +25,9 @@ extension SocketAddress: CustomStringConvertible {
 
     /// The canonical text of RFC 5952: the first longest run of two or more zero groups as `::`.
     private static func text(ofV6 bytes: [UInt8]) -> String {
-        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        let groups = stride(from: 0, to: 16, by: 2).map {
+            UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
+        }
         var best = 0..<0
         var start = 0
         for index in 0...8 where index == 8 || groups[index] != 0 {

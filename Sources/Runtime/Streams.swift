@@ -1,6 +1,5 @@
-import AMPSession
-
 @_exported import AMP
+import AMPSession
 
 /// Why a stream cannot go on: the word for the peer, and what and where for people.
 public struct StreamFault: Error, Equatable, Sendable, CustomStringConvertible {

@@ -39,9 +39,11 @@ struct GetCommand: AsyncParsableCommand {
         let kernel = store.loop.kernel
         if output == "-", let name = names.first {
             let writer = DescriptorWriter(1, kernel: kernel)
-            return try await run(store, [
-                Transfer(label: name) { try await store.get(name, to: writer, progress: $0) }
-            ])
+            return try await run(
+                store,
+                [
+                    Transfer(label: name) { try await store.get(name, to: writer, progress: $0) }
+                ])
         }
         let paths = try await store.loop.blocking {
             try Self.paths(for: names, output, kernel)

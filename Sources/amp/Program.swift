@@ -54,7 +54,7 @@ enum Program {
             return .done
         } catch let status as ExitStatus {
             return status
-        } catch where isAboutArguments(error) {
+        } catch  where isAboutArguments(error) {
             let isAnswer = Amp.exitCode(for: error) == .success  // --help, --version
             Output.write(Amp.fullMessage(for: error), to: isAnswer ? .output : .errors)
             return isAnswer ? .done : .usage

@@ -56,7 +56,8 @@ struct ArgumentTests {
         #expect(try inside == Self.again(vector.type, wire[...]))
     }
 
-    @Test("A date means the instant that Twisted says",
+    @Test(
+        "A date means the instant that Twisted says",
         arguments: recorded.filter { $0.microseconds != nil })
     func instants(vector: Vector) throws {
         let wire = try #require(vector.wire).bytes

@@ -65,7 +65,8 @@ struct BoxTests {
         }
     }
 
-    @Test("What we write, in Twisted's order, is what Twisted writes",
+    @Test(
+        "What we write, in Twisted's order, is what Twisted writes",
         arguments: Vectors.load("boxes", kind: "encode"))
     func encode(vector: Vector) throws {
         let pairs = try #require(vector.pairs).asPairs.sorted {

@@ -43,7 +43,8 @@ struct CommandTests {
         Sum.self, Divide.self, Note.self, Ping.self, Twice.self,
     ]
 
-    @Test("Calls of a Twisted client are read, and written again with the same arguments",
+    @Test(
+        "Calls of a Twisted client are read, and written again with the same arguments",
         arguments: Vectors.load("calls", kind: "call"))
     func calls(vector: Vector) throws {
         let wire = try #require(vector.wire).bytes

@@ -13,7 +13,9 @@ struct Vectors: Decodable {
         do {
             let folder = Bundle.module.bundleURL.appending(path: "Vectors")
             let data = try Data(contentsOf: folder.appending(path: name + ".json"))
-            return try JSONDecoder().decode(Vectors.self, from: data).cases.filter { $0.kind == kind }
+            return try JSONDecoder().decode(Vectors.self, from: data).cases.filter {
+                $0.kind == kind
+            }
         } catch {
             fatalError("\(name).json: \(error)")
         }

@@ -39,9 +39,12 @@ struct HostileServerTests {
         }
     }
 
-    @Test("Garbage is no AMP, and says where", arguments: [
-        Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), [0, 0], [UInt8](repeating: 255, count: 99),
-    ])
+    @Test(
+        "Garbage is no AMP, and says where",
+        arguments: [
+            Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), [0, 0],
+            [UInt8](repeating: 255, count: 99),
+        ])
     func garbage(bytes: [UInt8]) async throws {
         let server = try await ScriptedServer.start(on: loop, saying: [bytes])
         defer { server.stop() }
@@ -187,9 +190,11 @@ struct HostileServerTests {
         #expect(try workspace.names().isEmpty)
     }
 
-    @Test("A listing that breaks off, or is none, is an error", arguments: [
-        Array("not a box at all".utf8), wire(("name", "a")),
-    ])
+    @Test(
+        "A listing that breaks off, or is none, is an error",
+        arguments: [
+            Array("not a box at all".utf8), wire(("name", "a")),
+        ])
     func brokenListing(bytes: [UInt8]) async throws {
         try await expectBadAnswer(to: bytes)
     }

@@ -14,15 +14,17 @@ final class GetResponder: Responder {
             let name = try FileName(get.filename)
             let digest = try DigestAlgorithm.wanted(get.digest)
             let driver = driver
-            let job = StoreJob({ () throws(StoreError) in
-                let file = try driver.open(name)
-                return OpenedRange(file, try file.range(offset: get.offset, length: get.length))
-            }) { result in
-                switch result {
-                case .success(let opened): self.send(opened, for: get, digest, request)
-                case .failure(let error): request.fail(error)
-                }
-            }
+            let job = StoreJob(
+                { () throws(StoreError) in
+                    let file = try driver.open(name)
+                    return OpenedRange(file, try file.range(offset: get.offset, length: get.length))
+                },
+                then: { result in
+                    switch result {
+                    case .success(let opened): self.send(opened, for: get, digest, request)
+                    case .failure(let error): request.fail(error)
+                    }
+                })
             request.connection.reactor.submit(job, to: .metadata)
         } catch {
             request.fail(error)

@@ -10,14 +10,16 @@ final class ListResponder: Responder {
 
     func respond(to list: List, _ request: Request) {
         let driver = driver
-        let job = StoreJob({ () throws(StoreError) in
-            try driver.list(prefix: list.prefix ?? "", recursive: list.recursive ?? false)
-        }) { result in
-            switch result {
-            case .success(let listing): self.send(listing, request)
-            case .failure(let error): request.fail(error)
-            }
-        }
+        let job = StoreJob(
+            { () throws(StoreError) in
+                try driver.list(prefix: list.prefix ?? "", recursive: list.recursive ?? false)
+            },
+            then: { result in
+                switch result {
+                case .success(let listing): self.send(listing, request)
+                case .failure(let error): request.fail(error)
+                }
+            })
         request.connection.reactor.submit(job, to: .scans)
     }
 

@@ -93,9 +93,11 @@ final class PutWork {
         let (driver, upload) = (driver, upload)
         // To take up an upload whose whole digest is wanted, what is there is read first.
         let lane: Lane = upload.offset > 0 && upload.wanted != nil ? .scans : .metadata
-        let job = StoreJob({ () throws(StoreError) in try driver.begin(upload) }) { result in
-            self.opened(result)
-        }
+        let job = StoreJob(
+            { () throws(StoreError) in try driver.begin(upload) },
+            then: { result in
+                self.opened(result)
+            })
         request.connection.reactor.submit(job, to: lane)
     }
 
@@ -125,16 +127,19 @@ final class PutWork {
         if let text {
             digest = Digest(text)
             if digest == nil {
-                return suspend(StreamFault(code: "MISMATCH", reason: "the stream's end has no digest"))
+                return suspend(
+                    StreamFault(code: "MISMATCH", reason: "the stream's end has no digest"))
             }
         }
         phase = .committing
         let (length, stated) = (sink.received, digest)
-        let job = StoreJob({ () throws(StoreError) in
-            try file.commit(length: length, digest: stated)
-        }) { result in
-            self.committed(result)
-        }
+        let job = StoreJob(
+            { () throws(StoreError) in
+                try file.commit(length: length, digest: stated)
+            },
+            then: { result in
+                self.committed(result)
+            })
         request.connection.reactor.submit(job, to: .writes)
     }
 
@@ -162,11 +167,13 @@ final class PutWork {
         guard case .receiving(let file) = phase else { return }
         phase = .suspending
         let isWrong = fault.code == "MISMATCH"
-        let job = StoreJob({ () throws(StoreError) in
-            if isWrong { file.discard() } else { file.suspend() }
-        }) { _ in
-            self.end(fault)
-        }
+        let job = StoreJob(
+            { () throws(StoreError) in
+                if isWrong { file.discard() } else { file.suspend() }
+            },
+            then: { _ in
+                self.end(fault)
+            })
         request.connection.reactor.submit(job, to: .writes)
     }
 
