@@ -35,6 +35,15 @@ def daemon(tmp_path):
 
 
 @pytest.fixture
+def unstarted(tmp_path):
+    """A daemon to be changed, and then started, by the test."""
+    daemon = Daemon(tmp_path / "root")
+    yield daemon
+    if daemon.process:
+        daemon.stop()
+
+
+@pytest.fixture
 def make_daemon(tmp_path):
     """Daemons with settings: make_daemon("limits.box_seconds=1")."""
     made = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from amppeer import RemoteError, Upload
+from amppeer import Peer, RemoteError, Upload
 from calls import digest_get, open_get, put, refused, works
 from daemon import REPOSITORY, Daemon, executable
 from sources import Pattern
@@ -270,33 +270,26 @@ def has_v6():
         return False
 
 
-async def test_it_listens_on_every_address(tmp_path):
+async def test_it_listens_on_every_address(tmp_path, unstarted):
     listen = ["127.0.0.1:0", f"unix:{tmp_path}/ampd.sock"] + ["[::1]:0"] * has_v6()
-    daemon = Daemon(tmp_path / "root", listen=listen)
-    daemon.start()
-    try:
-        assert len(daemon.addresses) == len(listen)
-        assert daemon.addresses[1] == listen[1]
-        for asked, address in zip(listen, daemon.addresses):
-            assert address.startswith(asked.removesuffix(":0")) and not address.endswith(":0")
-            daemon.address = address
-            peer = await daemon.connect()
-            await works(peer)
-            await peer.close()
-    finally:
-        daemon.stop()
-
-
-async def test_it_listens_on_a_hosts_name(tmp_path):
-    daemon = Daemon(tmp_path / "root", listen=["localhost:0"])
-    daemon.start()
-    try:
-        assert daemon.address.startswith(("127.", "[::1]:"))
-        peer = await daemon.connect()
+    unstarted.listen = listen
+    unstarted.start()
+    assert len(unstarted.addresses) == len(listen)
+    assert unstarted.addresses[1] == listen[1]
+    for asked, address in zip(listen, unstarted.addresses):
+        assert address.startswith(asked.removesuffix(":0")) and not address.endswith(":0")
+        peer = await Peer.connect(address)
         await works(peer)
         await peer.close()
-    finally:
-        daemon.stop()
+
+
+async def test_it_listens_on_a_hosts_name(unstarted):
+    unstarted.listen = ["localhost:0"]
+    unstarted.start()
+    assert unstarted.address.startswith(("127.", "[::1]:"))
+    peer = await unstarted.connect()
+    await works(peer)
+    await peer.close()
 
 
 def test_an_address_that_cannot_be_had(tmp_path, daemon):
@@ -316,10 +309,11 @@ def is_socket(path):
     return stat.S_ISSOCK(os.lstat(path).st_mode)
 
 
-async def test_a_unix_sockets_file(tmp_path, open_folder):
+async def test_a_unix_sockets_file(tmp_path, open_folder, unstarted):
     """Made at the start, removed at the end; taken over from the dead, never from the living."""
     path = open_folder / "ampd.sock"
-    daemon = Daemon(tmp_path / "root", listen=[f"unix:{path}"])
+    daemon = unstarted
+    daemon.listen = [f"unix:{path}"]
     daemon.start()
     assert is_socket(path)
     inode = path.stat().st_ino
@@ -549,8 +543,8 @@ def processor_seconds(pid):
 
 
 @pytest.mark.slow
-async def test_more_connections_than_descriptors(tmp_path):
-    daemon = Daemon(tmp_path / "root")
+async def test_more_connections_than_descriptors(unstarted):
+    daemon = unstarted
     daemon.prefix = ("prlimit", "--nofile=64:64")
     daemon.start()
     first = await daemon.connect()

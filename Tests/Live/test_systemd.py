@@ -18,7 +18,6 @@ import pytest
 
 from amppeer import Peer, Upload
 from calls import put, works
-from daemon import Daemon
 from sources import Pattern
 from test_program import make_install
 
@@ -34,15 +33,6 @@ def folder():
     """A path short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="ampd-") as path:
         yield Path(path)
-
-
-@pytest.fixture
-def service(tmp_path):
-    """A daemon to be started by hand."""
-    daemon = Daemon(tmp_path / "root")
-    yield daemon
-    if daemon.process:
-        daemon.stop()
 
 
 # Sockets handed over
@@ -64,44 +54,44 @@ async def knock(address):
 
 
 @needs("systemd-socket-activate")
-async def test_sockets_handed_over(service, folder):
+async def test_sockets_handed_over(unstarted, folder):
     """They take the place of the configured addresses, and their files stay the manager's."""
     path, port = folder / "ampd.sock", free_port()
-    service.prefix = (
+    unstarted.prefix = (
         "systemd-socket-activate", "-l", f"127.0.0.1:{port}", "-l", path, "--fdname=amp:amp")
-    service.spawn()
+    unstarted.spawn()
     peer = await knock(f"127.0.0.1:{port}")
-    service.listen = ("first", "second")
-    service.addresses = service.read_addresses()
-    assert service.addresses == [f"127.0.0.1:{port}", f"unix:{path}"]
+    unstarted.listen = ("first", "second")
+    unstarted.addresses = unstarted.read_addresses()
+    assert unstarted.addresses == [f"127.0.0.1:{port}", f"unix:{path}"]
     await works(peer)
     other = await Peer.connect(f"unix:{path}")
     await works(other)
     await other.close()
     await peer.close()
-    service.stop()
+    unstarted.stop()
     assert stat.S_ISSOCK(path.lstat().st_mode), "it removed a file that is not its own"
 
 
 @needs("systemd-socket-activate")
-def test_a_datagram_socket_is_refused(service):
-    service.prefix = ("systemd-socket-activate", "--datagram", "-l", f"127.0.0.1:{free_port()}",
+def test_a_datagram_socket_is_refused(unstarted):
+    unstarted.prefix = ("systemd-socket-activate", "--datagram", "-l", f"127.0.0.1:{free_port()}",
                       "--fdname=tftp")
-    service.spawn()
-    port = int(service.prefix[3].rpartition(":")[2])
+    unstarted.spawn()
+    port = int(unstarted.prefix[3].rpartition(":")[2])
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
         sender.settimeout(0.05)
-        while service.process.poll() is None:
+        while unstarted.process.poll() is None:
             try:
                 sender.connect(("127.0.0.1", port))
                 sender.send(b"knock")
                 sender.recv(1)
             except OSError:
                 continue
-    assert service.process.returncode == 1
-    assert "\"tftp\", is no listening stream socket" in service.log.read_text()
-    service.process.stdout.close()
-    service.process = None
+    assert unstarted.process.returncode == 1
+    assert "\"tftp\", is no listening stream socket" in unstarted.log.read_text()
+    unstarted.process.stdout.close()
+    unstarted.process = None
 
 
 # State told
@@ -142,25 +132,25 @@ def manager(folder):
     manager.socket.close()
 
 
-async def test_ready_once_it_serves_and_stopping_once_it_drains(service, manager):
-    service.environment = {"NOTIFY_SOCKET": str(manager.path)}
-    service.spawn()
+async def test_ready_once_it_serves_and_stopping_once_it_drains(unstarted, manager):
+    unstarted.environment = {"NOTIFY_SOCKET": str(manager.path)}
+    unstarted.spawn()
     ready = await manager.next()
     assert ready["READY"] == "1"
     address = ready["STATUS"].removeprefix("listening on ")
     # Whoever starts after us may count on it: the first attempt is served.
     peer = await Peer.connect(address)
     await works(peer)
-    assert service.read_addresses() == [address]
+    assert unstarted.read_addresses() == [address]
 
     upload = Upload(Pattern(2 * MIB), gate=MIB)
     call = peer.start("Put", upload=upload, filename="last")
     await peer.wait_for(lambda: upload.sent == MIB)
     assert manager.is_silent(), "nothing watches it, and its state has not changed"
-    service.process.terminate()
+    unstarted.process.terminate()
     stopping = await manager.next()
     assert stopping["STOPPING"] == "1" and stopping["STATUS"]
-    assert service.process.poll() is None
+    assert unstarted.process.poll() is None
     upload.gate = 2**63
     peer.pump()
     await call
@@ -168,23 +158,23 @@ async def test_ready_once_it_serves_and_stopping_once_it_drains(service, manager
     await peer.close()
 
 
-async def test_a_daemon_that_cannot_serve_is_never_ready(service, manager):
-    service.environment = {"NOTIFY_SOCKET": str(manager.path)}
-    service.root.rmdir()
-    service.spawn()
-    assert await asyncio.to_thread(service.process.wait, 60) == 1
+async def test_a_daemon_that_cannot_serve_is_never_ready(unstarted, manager):
+    unstarted.environment = {"NOTIFY_SOCKET": str(manager.path)}
+    unstarted.root.rmdir()
+    unstarted.spawn()
+    assert await asyncio.to_thread(unstarted.process.wait, 60) == 1
     assert manager.is_silent()
-    service.process.stdout.close()
-    service.process = None
+    unstarted.process.stdout.close()
+    unstarted.process = None
 
 
-async def test_the_watchdog_is_fed_until_the_end(service, manager):
+async def test_the_watchdog_is_fed_until_the_end(unstarted, manager):
     """Twice in its time, from the start on and while the daemon drains."""
-    service.environment = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "400000"}
-    service.settings = ("limits.drain_timeout=3600",)
-    service.spawn()
+    unstarted.environment = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "400000"}
+    unstarted.settings = ("limits.drain_timeout=3600",)
+    unstarted.spawn()
     await manager.until("READY")
-    [address] = service.read_addresses()
+    [address] = unstarted.read_addresses()
     for _ in range(4):
         message, before = await manager.until("WATCHDOG")
         assert message["WATCHDOG"] == "1" and not before
@@ -193,7 +183,7 @@ async def test_the_watchdog_is_fed_until_the_end(service, manager):
     upload = Upload(Pattern(2 * MIB), gate=MIB)
     call = peer.start("Put", upload=upload, filename="last")
     await peer.wait_for(lambda: upload.sent == MIB)
-    service.process.terminate()
+    unstarted.process.terminate()
     await manager.until("STOPPING")
     for _ in range(4):
         await manager.until("WATCHDOG")
@@ -204,14 +194,14 @@ async def test_the_watchdog_is_fed_until_the_end(service, manager):
     await peer.close()
 
 
-async def test_another_process_may_be_watched(service, manager):
-    service.environment = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "20000",
+async def test_another_process_may_be_watched(unstarted, manager):
+    unstarted.environment = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "20000",
                            "WATCHDOG_PID": "1"}
-    service.spawn()
+    unstarted.spawn()
     await manager.until("READY")
     await asyncio.sleep(0.2)
     assert manager.is_silent()
-    service.read_addresses()
+    unstarted.read_addresses()
 
 
 # The journal
@@ -249,22 +239,22 @@ def can_unshare():
 
 
 @pytest.mark.skipif(not can_unshare(), reason="only root has mount namespaces of its own")
-async def test_the_journal_gets_fields(service, folder):
+async def test_the_journal_gets_fields(unstarted, folder):
     journal = Journal(folder)
-    service.prefix = journal.prefix()
-    service.log.touch()
-    status = service.log.stat()
-    service.environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
-    service.start()
-    peer = await service.connect()
+    unstarted.prefix = journal.prefix()
+    unstarted.log.touch()
+    status = unstarted.log.stat()
+    unstarted.environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    unstarted.start()
+    peer = await unstarted.connect()
     name = peer.transport.get_extra_info("sockname")
     peer.command("evil\nPRIORITY=0\x1b")
     await works(peer)
     await peer.close()
-    service.stop()
+    unstarted.stop()
     entries = list(journal.entries())
     journal.socket.close()
-    assert service.log.read_text() == "", "told twice"
+    assert unstarted.log.read_text() == "", "told twice"
     for entry in entries:
         assert entry["SYSLOG_IDENTIFIER"] == "ampd"
         assert re.fullmatch("[0-9a-f]{32}", entry["MESSAGE_ID"])
@@ -276,12 +266,12 @@ async def test_the_journal_gets_fields(service, folder):
     assert evil["AMP_PEER"] == f"{name[0]}:{name[1]}"
 
 
-async def test_a_stream_that_is_not_the_journals_gets_lines(service):
+async def test_a_stream_that_is_not_the_journals_gets_lines(unstarted):
     """A child of a service inherits the variable, but its standard error may lead elsewhere."""
-    service.environment = {"JOURNAL_STREAM": "1:1"}
-    service.start()
-    service.stop()
-    assert service.log.read_text().startswith("ampd: ready, ")
+    unstarted.environment = {"JOURNAL_STREAM": "1:1"}
+    unstarted.start()
+    unstarted.stop()
+    assert unstarted.log.read_text().startswith("ampd: ready, ")
 
 
 # The units
