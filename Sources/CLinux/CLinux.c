@@ -328,11 +328,14 @@ long cl_set_attribute(int fd, const char *name, const void *bytes, size_t count)
 
 /* The process */
 
-void cl_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }
+void cl_bound_malloc(int arenas, int threshold) {
+    mallopt(M_ARENA_MAX, arenas);
+    mallopt(M_MMAP_THRESHOLD, threshold);
+}
 
 void cl_lower_thread_priority(void) {
     /* For Linux, 0 is the calling thread, whatever POSIX says of processes. */
-    (void)setpriority(PRIO_PROCESS, 0, 5);
+    (void)setpriority(PRIO_PROCESS, 0, 15);
 }
 
 long cl_ignore_broken_pipes(void) {

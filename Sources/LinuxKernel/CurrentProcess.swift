@@ -8,11 +8,11 @@ public enum CurrentProcess {
     public static var identifier: Int32 { getpid() }
 
     /// What a program of ours does first, before it makes a thread: a write to a closed pipe or
-    /// socket becomes an error instead of `SIGPIPE`, and malloc keeps to two arenas, because
-    /// memory freed into the arena of an idle thread is not given back.
+    /// socket becomes an error instead of `SIGPIPE`, and malloc keeps to two arenas and gives
+    /// buffers back to the system, because memory freed into a heap mostly stays there.
     public static func prepare() {
         _ = cl_ignore_broken_pipes()
-        cl_limit_malloc_arenas(2)
+        cl_bound_malloc(2, 64 << 10)
     }
 
     /// Raises the soft limit of open descriptors to the hard one (`RLIMIT_NOFILE`); returns it.

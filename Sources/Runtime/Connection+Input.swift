@@ -161,10 +161,15 @@ extension Connection: EventHandler {
         (buffer, waiting, remainder, unread) = (nil, [], [], 0..<0)
     }
 
-    /// When workers are far behind, the peer waits in the kernel: memory stays bounded.
+    /// When workers are far behind, what waits for them is copied out of the buffers, since the
+    /// peer's calls and credit are to be read all the same. If writes under way still hold too
+    /// many, the peer waits in the kernel: memory stays bounded.
     private func pauseReadingIfBehind() {
         reclaimBuffers()
-        guard waiting.count >= limits.waitingBuffers, !isReadingPaused else { return }
+        guard waiting.count >= limits.waitingBuffers else { return }
+        for sink in sinks.values { sink.copyOut() }
+        reclaimBuffers()
+        guard waiting.count >= 2 * limits.waitingBuffers, !isReadingPaused else { return }
         isReadingPaused = true
         updateInterest()
     }

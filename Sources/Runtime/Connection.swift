@@ -48,8 +48,9 @@ public struct ConnectionLimits: Sendable {
     public var chunksPerTurn = 2
     /// How long a connection refused for a violation is read on, so that the reason arrives.
     public var lingerTime = Interval.seconds(1)
-    /// Receive buffers that may wait for workers to write them out; then reading pauses.
-    public var waitingBuffers = 6
+    /// Receive buffers that may wait for workers to write them out; then what has not been handed
+    /// over is copied out of them, and at twice as many reading pauses.
+    public var waitingBuffers = 4
 
     public init() {}
 }

@@ -55,9 +55,18 @@ public protocol Sink: AnyObject {
     /// No more bytes are at hand in this turn: a good time to pass on what came.
     func flush()
 
+    /// The connection runs out of buffers to read into: let go of slices that wait here, by
+    /// copying them.
+    func copyOut()
+
     /// The stream is whole; `digest` is what its sender says of it.
     func ended(digest: String?)
 
     /// The stream was abandoned by its sender, or the connection is gone.
     func aborted(_ fault: StreamFault)
+}
+
+extension Sink {
+    /// Most hold no slices.
+    public func copyOut() {}
 }

@@ -33,6 +33,8 @@ public final class WriterSink: Sink {
     private let lane: Lane
     private var writer: (any BlockingWriter)?
     private var waiting: [Slice] = []
+    /// How many of those hold memory of their own.
+    private var copied = 0
     private var isWriting = false
     private var outcome: Outcome?
 
@@ -70,10 +72,26 @@ public final class WriterSink: Sink {
 
     public func flush() { writeOrReport() }
 
+    /// A slow disk thus costs a copy of what waits for it, which the stream's window bounds,
+    /// and not the connection's buffers: calls are read on.
+    public func copyOut() {
+        let fresh = waiting[copied...]
+        guard !fresh.isEmpty else { return }
+        let copy = Buffer(capacity: fresh.reduce(0) { $0 + $1.count })
+        var end = 0
+        for slice in fresh {
+            let place = UnsafeMutableRawBufferPointer(rebasing: copy.memory[end...])
+            place.copyMemory(from: slice.bytes)
+            end += slice.count
+        }
+        waiting.replaceSubrange(copied..., with: [Slice(copy, 0..<end)])
+        copied = waiting.count
+    }
+
     public func ended(digest: String?) { finish(.ended(digest: digest)) }
 
     public func aborted(_ fault: StreamFault) {
-        waiting = []
+        (waiting, copied) = ([], 0)
         finish(.aborted(fault))
     }
 
@@ -97,14 +115,14 @@ public final class WriterSink: Sink {
         guard let writer, !waiting.isEmpty else { return }
         isWriting = true
         reactor.submit(WriteJob(waiting, to: writer, of: self), to: lane)
-        waiting = []
+        (waiting, copied) = ([], 0)
     }
 
     fileprivate func wrote(_ count: Int, _ fault: StreamFault?) {
         isWriting = false
         connection?.consumed(stream, count)
         if let fault, isUndecided {
-            waiting = []
+            (waiting, copied) = ([], 0)
             connection?.stop(stream, fault.streamCode, reason: fault.reason)
             outcome = .failed(fault)
         }
@@ -121,7 +139,7 @@ public final class WriterSink: Sink {
 
     private func report(_ call: (any WriterSinkDelegate) -> Void) {
         writer = nil
-        waiting = []
+        (waiting, copied) = ([], 0)
         guard let delegate else { return }
         self.delegate = nil
         call(delegate)

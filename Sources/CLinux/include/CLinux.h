@@ -98,8 +98,9 @@ long cl_get_attribute(int fd, const char *name, void *bytes, size_t count);
 long cl_set_attribute(int fd, const char *name, const void *bytes, size_t count);
 
 /* The process */
-/* An arena for each thread would hold memory that no budget knows of. */
-void cl_limit_malloc_arenas(int count);
+/* An arena for each thread would hold memory that no budget knows of; memory of buffers is
+ * mapped and unmapped, because left to itself malloc learns to keep it in a heap that stays. */
+void cl_bound_malloc(int arenas, int threshold);
 /* Makes the calling thread nicer, so that others get the processor first. */
 void cl_lower_thread_priority(void);
 long cl_ignore_broken_pipes(void);                /* SIGPIPE: EPIPE says the same */
