@@ -46,8 +46,9 @@ public final class Daemon {
     }
 
     private func register(_ driver: any Driver) {
-        server.register(PutResponder(driver))
-        server.register(UploadStatusResponder(driver))
+        let puts = PutResponder(driver)
+        server.register(puts)
+        server.register(UploadStatusResponder(driver, puts: puts))
         server.register(GetResponder(driver))
         server.register(StatResponder(driver))
         server.register(ListResponder(driver))

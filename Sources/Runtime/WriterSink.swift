@@ -51,6 +51,9 @@ public final class WriterSink: Sink {
         self.lane = lane
     }
 
+    /// Whether the stream will not become whole; reported once no write is under way.
+    public var isGivenUp: Bool { outcome != nil && !isUndecided }
+
     /// The writer is ready: what came so far goes to it.
     public func start(_ writer: any BlockingWriter) {
         self.writer = writer

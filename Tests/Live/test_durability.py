@@ -106,6 +106,25 @@ async def test_an_interrupted_put_resumes(daemon, cut, at):
     await daemon.leaves_no_upload()
 
 
+@pytest.mark.parametrize("cut", ["close", "reset"])
+async def test_what_was_written_when_the_connection_broke_is_kept(daemon, cut):
+    """What had been credited was written, though no checkpoint had come yet."""
+    source = Pattern(24 * MIB, seed=7)
+    peer = await daemon.connect()
+    upload = Upload(source, gate=5 * MIB)
+    peer.start("Put", upload=upload, filename="broken", token=TOKEN, offset=0)
+    await peer.wait_for(lambda: upload.sent == 5 * MIB and upload.limit > 5 * MIB)
+    other = await daemon.connect()
+    written = upload.limit - 2 * MIB  # no window of a stream is larger than 2 MiB
+    peer.transport.abort() if cut == "reset" else peer.transport.close()
+    await peer.wait_lost()
+    offset = 0
+    while offset < written:  # the daemon may still be noticing
+        offset, _ = await durable(other)
+    assert offset <= 5 * MIB
+    await other.close()
+
+
 async def test_a_resumed_put_may_begin_earlier_but_not_later(daemon):
     source = Pattern(24 * MIB, seed=2)
     await interrupt(daemon, source, 20 * MIB, "kill")

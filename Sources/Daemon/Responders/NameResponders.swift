@@ -47,25 +47,3 @@ final class RemoveResponder: Responder {
         }
     }
 }
-
-/// Answers `UploadStatus`.
-final class UploadStatusResponder: Responder {
-    private let driver: any Driver
-
-    init(_ driver: any Driver) { self.driver = driver }
-
-    func respond(to status: StoreCommands.UploadStatus, _ request: Request) {
-        do throws(StoreError) {
-            let wanted = try DigestAlgorithm.wanted(status.digest)
-            let driver = driver
-            request.answer(on: wanted == nil ? .metadata : .scans) { () throws(StoreError) in
-                try driver.uploadStatus(of: status.token, digest: wanted)
-            } with: { found in
-                StoreCommands.UploadStatus.Response(
-                    offset: found.offset, digest: found.digest?.description)
-            }
-        } catch {
-            request.fail(error)
-        }
-    }
-}

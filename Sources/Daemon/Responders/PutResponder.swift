@@ -34,6 +34,13 @@ final class PutResponder: Responder {
         elder.giveWay(to: work)
     }
 
+    /// Runs `body` once what an interrupted upload of this token has written is durable: at once,
+    /// unless it is being seen to right now.
+    func afterSuspension(of token: [UInt8], _ body: @escaping () -> Void) {
+        guard let work = live[token], work.isGivenUp else { return body() }
+        work.whenOver.append(body)
+    }
+
     fileprivate func ended(_ work: PutWork) {
         guard let token = work.token, live[token] === work else { return }
         live[token] = nil
@@ -63,6 +70,7 @@ final class PutWork {
     /// Why it fails, once it does.
     private var fault: StreamFault?
     private var successor: PutWork?
+    fileprivate var whenOver: [() -> Void] = []
 
     private enum Phase {
         /// Waiting for an elder to give way, or for the store to open the file.
@@ -87,6 +95,9 @@ final class PutWork {
     }
 
     var token: [UInt8]? { upload.token }
+
+    /// Whether it fails as soon as workers have done what is under way.
+    fileprivate var isGivenUp: Bool { fault != nil || sink.isGivenUp }
 
     func begin() {
         if let fault { return end(fault) }
@@ -187,6 +198,8 @@ final class PutWork {
     private func letGo() {
         responder?.ended(self)
         letSuccessorBegin()
+        for body in whenOver { body() }
+        whenOver = []
     }
 
     private func letSuccessorBegin() {
