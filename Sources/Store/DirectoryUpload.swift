@@ -12,7 +12,7 @@ final class DirectoryUpload: Upload {
     private let request: UploadRequest
     /// Of an upload with a token, see ``UploadFolder``; else nil, as `record` is.
     private let stem: String?
-    private let record: UploadRecord?
+    private var record: UploadRecord?
     /// Its name in the folder of uploads.
     private let fileName: String
     /// nil when the upload has ended.
@@ -124,7 +124,7 @@ extension DirectoryUpload {
         guard error.code == .noSpace, let record, record.durable > 0, let number = file?.number
         else { return discard() }
         try? kernel.truncate(number, to: Int64(record.durable))
-        file = nil
+        letGo()
     }
 }
 
@@ -157,7 +157,7 @@ extension DirectoryUpload {
             }
             // What was reserved beyond is given back.
             try kernel.truncate(number, to: Int64(size))
-            file = nil
+            letGo()
         } catch {
             discard()
         }
@@ -169,10 +169,16 @@ extension DirectoryUpload {
         end()
     }
 
+    /// Closes its files here, on a worker: the last to let go of this object may be the loop.
+    private func letGo() {
+        file = nil
+        record = nil
+    }
+
     /// Lets go of the file, and forgets the token.
     private func end() {
         if let stem { try? driver.uploads.remove(stem, data: fileName) }
-        file = nil
+        letGo()
     }
 
     /// Checks what was promised, and says what came.
