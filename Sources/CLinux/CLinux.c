@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -287,6 +288,10 @@ long cl_allocate(int fd, int64_t size) {
 long cl_sync_data(int fd) { return RETRY(fdatasync(fd)); }
 
 long cl_sync(int fd) { return RETRY(fsync(fd)); }
+
+long cl_lock(int fd, _Bool exclusively) {
+    return RETRY(flock(fd, exclusively ? LOCK_EX | LOCK_NB : LOCK_SH));
+}
 
 long cl_start_writeback(int fd, int64_t offset, int64_t count) {
     return RETRY(sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE));

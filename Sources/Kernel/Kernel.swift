@@ -104,6 +104,9 @@ public protocol Kernel: AnyObject, Sendable {
     func syncData(_ file: Int32) throws(Errno)
     /// `fsync(2)`; for directories.
     func sync(_ file: Int32) throws(Errno)
+    /// `flock(2)`, released when the last descriptor of the opening is closed. Exclusively it
+    /// does not wait: `.again` while others hold a lock. Shared it waits for who holds it alone.
+    func lock(_ file: Int32, exclusively: Bool) throws(Errno)
     /// `sync_file_range(SYNC_FILE_RANGE_WRITE)`: begins writeback, guarantees nothing.
     func startWriteback(_ file: Int32, offset: Int64, count: Int64)
     /// `cachestat(2)`: whether the whole range is in the page cache; nil if it cannot be known.

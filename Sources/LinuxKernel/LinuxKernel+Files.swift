@@ -57,6 +57,10 @@ extension LinuxKernel {
 
     public func sync(_ file: Int32) throws(Errno) { try check(cl_sync(file)) }
 
+    public func lock(_ file: Int32, exclusively: Bool) throws(Errno) {
+        try check(cl_lock(file, exclusively))
+    }
+
     public func startWriteback(_ file: Int32, offset: Int64, count: Int64) {
         _ = cl_start_writeback(file, offset, count)
     }

@@ -93,10 +93,8 @@ public final class WriterSink: Sink {
 
     public func ended(digest: String?) { finish(.ended(digest: digest)) }
 
-    public func aborted(_ fault: StreamFault) {
-        (waiting, copied) = ([], 0)
-        finish(.aborted(fault))
-    }
+    /// What came is written all the same: the upload may be taken up where it broke off.
+    public func aborted(_ fault: StreamFault) { finish(.aborted(fault)) }
 
     private func finish(_ outcome: Outcome) {
         self.outcome = outcome
@@ -106,11 +104,12 @@ public final class WriterSink: Sink {
     private func writeOrReport() {
         guard !isWriting else { return }
         switch outcome {
-        case .aborted(let fault): report { $0.aborted(self, fault) }
+        case .aborted(let fault) where waiting.isEmpty || writer == nil:
+            report { $0.aborted(self, fault) }
         case .failed(let fault): report { $0.failed(self, fault) }
         case .ended(let digest) where waiting.isEmpty && writer != nil:
             report { $0.written(self, digest: digest) }
-        case .ended, nil: write()
+        case .ended, .aborted, nil: write()
         }
     }
 
@@ -124,10 +123,12 @@ public final class WriterSink: Sink {
     fileprivate func wrote(_ count: Int, _ fault: StreamFault?) {
         isWriting = false
         connection?.consumed(stream, count)
-        if let fault, isUndecided {
+        if let fault {
             (waiting, copied) = ([], 0)
-            connection?.stop(stream, fault.streamCode, reason: fault.reason)
-            outcome = .failed(fault)
+            if isUndecided {
+                connection?.stop(stream, fault.streamCode, reason: fault.reason)
+                outcome = .failed(fault)
+            }
         }
         writeOrReport()
     }

@@ -14,6 +14,8 @@ public final class Inode {
     var links = 0
     /// Descriptors that are open on it.
     var openings = 0
+    /// Openings that hold a lock, and whether alone.
+    private var locks: [ObjectIdentifier: Bool] = [:]
     /// Bytes of the disk that it takes.
     var charged: Int64 = 0
 
@@ -37,6 +39,16 @@ public final class Inode {
         self.number = number
         self.kind = kind
     }
+
+    /// As flock(2): the opening's own lock is changed, others' are respected.
+    func lock(by opening: ObjectIdentifier, exclusively: Bool) throws(Errno) {
+        for (other, isAlone) in locks where other != opening && (exclusively || isAlone) {
+            throw .again
+        }
+        locks[opening] = exclusively
+    }
+
+    func unlock(by opening: ObjectIdentifier) { locks[opening] = nil }
 
     var status: FileStatus {
         FileStatus(

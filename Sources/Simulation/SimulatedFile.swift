@@ -22,6 +22,7 @@ final class SimulatedFile: KernelObject {
 
     func released() {
         inode.openings -= 1
+        inode.unlock(by: ObjectIdentifier(self))
         disk.release(inode)
     }
 }

@@ -115,6 +115,13 @@ extension SimulatedKernel {
         try sync(inode(file), withAttributes: true)
     }
 
+    /// Never waits: who locks alone lets go within one step of the simulation.
+    public func lock(_ file: Int32, exclusively: Bool) throws(Errno) {
+        try enter("flock", Int64(file))
+        let file = try object(file, as: SimulatedFile.self)
+        try file.inode.lock(by: ObjectIdentifier(file), exclusively: exclusively)
+    }
+
     /// Without effect: what a crash spares of unsynced bytes is by chance anyway.
     public func startWriteback(_ file: Int32, offset: Int64, count: Int64) {
         try? enter("sync_file_range", Int64(file), offset)

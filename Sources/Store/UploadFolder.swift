@@ -34,7 +34,24 @@ final class UploadFolder: Sendable {
         }
         self.kernel = kernel
         self.fileMode = fileMode
-        try recover()
+        let folderNumber = folder.number
+        if try Self.isAlone(in: folderNumber, of: kernel) { try recover() }
+        try naming(FileName.reserved) { () throws(Errno) in
+            try kernel.lock(folderNumber, exclusively: false)
+        }
+    }
+
+    /// Whether no other process serves this store, whose uploads would be taken for leftovers.
+    /// Everybody who serves it holds a shared lock on the folder, as long as it lives.
+    private static func isAlone(in folder: Int32, of kernel: any Kernel) throws(StoreError) -> Bool
+    {
+        do throws(Errno) {
+            try kernel.lock(folder, exclusively: true)
+            return true
+        } catch {
+            if error == .again { return false }
+            throw StoreError(error, at: FileName.reserved)
+        }
     }
 
     var number: Int32 { folder.number }

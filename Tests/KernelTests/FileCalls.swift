@@ -103,6 +103,20 @@ let fileCalls: [Call] = [
     }.failing(.badDescriptor) { try $0.kernel.syncData(noDescriptor) },
     Call("sync") { try $0.kernel.sync($0.directory.number) }
         .failing(.badDescriptor) { try $0.kernel.sync(noDescriptor) },
+    Call("lock") { scratch in
+        let first = try scratch.file("file", "x")
+        let number = try scratch.kernel.open("file", in: scratch.directory.number, [], mode: 0)
+        let second = Descriptor(number, of: scratch.kernel)
+        try scratch.kernel.lock(first.number, exclusively: true)
+        #expect(throws: Errno.again) {
+            try scratch.kernel.lock(second.number, exclusively: true)
+        }
+        try scratch.kernel.lock(first.number, exclusively: false)
+        try scratch.kernel.lock(second.number, exclusively: false)
+        #expect(throws: Errno.again) {
+            try scratch.kernel.lock(first.number, exclusively: true)
+        }
+    }.failing(.badDescriptor) { try $0.kernel.lock(noDescriptor, exclusively: true) },
     Call("startWriteback") { scratch in
         let file = try scratch.file("file", "x")
         scratch.kernel.startWriteback(file.number, offset: 0, count: 1)

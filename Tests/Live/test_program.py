@@ -342,7 +342,6 @@ async def test_a_unix_sockets_file(tmp_path, open_folder, unstarted):
 # The end
 
 
-@pytest.mark.xfail(strict=True, reason="a starting ampd takes running uploads for leftovers")
 async def test_an_upgrade_overlaps(daemon):
     """While a new daemon already serves the store, the old one's uploads run on."""
     peer = await daemon.connect()

@@ -138,7 +138,7 @@ struct DriverTests {
         try "2\n".write(toFile: store.path(".ampd/version"), atomically: false, encoding: .utf8)
         let error = #expect(throws: StoreError.self) { try store.reopen() }
         #expect(error?.description.contains("version 2") == true)
-        try store.put("f", [1])
+        try Data([1]).write(to: URL(fileURLWithPath: store.path("f")))
         #expect(
             refusal { try DirectoryDriver(root: store.path("f"), over: store.kernel) } == .notFound)
         #expect(

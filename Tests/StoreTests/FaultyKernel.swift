@@ -119,6 +119,11 @@ final class FaultyKernel: Kernel, @unchecked Sendable {
         return try real.sync(file)
     }
 
+    func lock(_ file: Int32, exclusively: Bool) throws(Errno) {
+        try gate("lock")
+        return try real.lock(file, exclusively: exclusively)
+    }
+
     func startWriteback(_ file: Int32, offset: Int64, count: Int64) {
         real.startWriteback(file, offset: offset, count: count)
     }

@@ -151,11 +151,13 @@ struct ResumeTests {
 
     @Test("A start clears away what a crash left, and nothing else")
     func recovery() throws {
-        let anonymous = try store.driver.begin(UploadRequest(name: name))
-        try anonymous.write([1])
-        let kept = try begin()
-        try kept.write(Array(bytes[..<5]))
-        kept.suspend()
+        do {
+            // Neither ended nor suspended: its process is gone.
+            try store.driver.begin(UploadRequest(name: name)).write([1])
+            let kept = try begin()
+            try kept.write(Array(bytes[..<5]))
+            kept.suspend()
+        }
         let folder = store.path(".ampd/uploads/")
         let stem = String(repeating: "ab", count: 32)
         let other = String(repeating: "cd", count: 32)
@@ -169,16 +171,25 @@ struct ResumeTests {
         try store.reopen()
         #expect(try store.leftovers() == (pair + ["README"]).sorted())
         #expect(try store.driver.uploadStatus(of: token, digest: nil).offset == 5)
-        // Its hidden file is gone: the upload of the dead process cannot come to life.
-        #expect(refusal { try anonymous.commit(length: 1, digest: nil) } == .io)
-        #expect(try store.names() == ["dir"])
+        #expect(try store.names() == [])
+    }
+
+    @Test("Who starts beside another process leaves its uploads alone")
+    func notAlone() throws {
+        let running = try store.driver.begin(UploadRequest(name: name))
+        try running.write([1])
+        let second = try DirectoryDriver(root: store.root, over: store.kernel)
+        _ = try running.commit(length: 1, digest: nil)
+        #expect(try second.status(of: name, digest: nil).size == 1)
     }
 
     @Test("A crash between publication and the record's removal leaves nothing to resume")
     func publishedButRecorded() throws {
-        let upload = try begin()
-        try upload.write(Array(bytes[..<5]))
-        upload.suspend()
+        do {
+            let upload = try begin()
+            try upload.write(Array(bytes[..<5]))
+            upload.suspend()
+        }
         let data = try #require(try store.leftovers().first { $0.hasSuffix(".data") })
         try FileManager.default.moveItem(
             atPath: store.path(".ampd/uploads/" + data), toPath: store.path("published"))

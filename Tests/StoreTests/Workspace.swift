@@ -3,19 +3,25 @@ import Foundation
 import Kernel
 import LinuxKernel
 import Store
+import Testing
 
 /// A directory for one test, with a store in it, removed at the end.
 final class Workspace {
     let root: String
     let kernel = LinuxKernel()
-    private(set) var driver: DirectoryDriver
+    /// nil for a moment in `reopen`: only a driver that is alone on its root clears it up.
+    private var current: DirectoryDriver?
 
     init() throws {
         let template = NSTemporaryDirectory() + "ampd-store-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: template, withIntermediateDirectories: true)
         root = template
-        driver = try DirectoryDriver(root: root, over: kernel)
+        current = try DirectoryDriver(root: root, over: kernel)
+    }
+
+    var driver: DirectoryDriver {
+        get throws { try #require(current) }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: root) }
@@ -24,7 +30,8 @@ final class Workspace {
 
     /// As after a crash: another driver on the same root, without a word from the first.
     func reopen(checkpointInterval: UInt64 = DirectoryDriver.defaultCheckpointInterval) throws {
-        driver = try DirectoryDriver(
+        current = nil
+        current = try DirectoryDriver(
             root: root, over: kernel, checkpointInterval: checkpointInterval)
     }
 

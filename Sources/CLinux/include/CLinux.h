@@ -86,6 +86,7 @@ long cl_truncate(int fd, int64_t size);
 long cl_allocate(int fd, int64_t size);
 long cl_sync_data(int fd);
 long cl_sync(int fd);
+long cl_lock(int fd, _Bool exclusively);            /* flock; alone, it does not wait */
 long cl_start_writeback(int fd, int64_t offset, int64_t count);
 /* cachestat(2), Linux 6.5: pages of the range that are in the page cache. */
 long cl_cached_pages(int fd, uint64_t offset, uint64_t count);
