@@ -5,11 +5,16 @@ import Synchronization
 public final class TransferProgress: Sendable {
     private let done = Atomic<UInt64>(0)
     private let all = Atomic<UInt64>(.max)
+    private let travelled = Atomic<UInt64>(0)
 
     public init() {}
 
     /// Bytes that are behind it, those of earlier attempts included.
     public var bytes: UInt64 { done.load(ordering: .relaxed) }
+
+    /// Bytes that travelled since it was made: without those of an earlier transfer that this one
+    /// goes on with, and twice those that had to be repeated.
+    public var moved: UInt64 { travelled.load(ordering: .relaxed) }
 
     /// Bytes in all; nil while that is not known.
     public var total: UInt64? {
@@ -22,7 +27,10 @@ public final class TransferProgress: Sendable {
         all.store(total ?? .max, ordering: .relaxed)
     }
 
-    func add(_ count: UInt64) { done.wrappingAdd(count, ordering: .relaxed) }
+    func add(_ count: UInt64) {
+        done.wrappingAdd(count, ordering: .relaxed)
+        travelled.wrappingAdd(count, ordering: .relaxed)
+    }
 }
 
 /// Counts what a source's stream has sent. On the loop.

@@ -67,7 +67,11 @@ enum Output {
                 }
             }
         } catch {
-            // Nobody reads any more, as in `amp ls | head`.
+            // Nobody reads any more, as in `amp ls | head`, is nothing to talk about; a full disk is.
+            let reason = (error as? StreamFault)?.reason ?? "\(error)"
+            if channel == .output, !reason.hasSuffix(Errno.brokenPipe.description) {
+                write(Array("amp: \(reason)\n".utf8), to: .errors)
+            }
             CurrentProcess.exit(ExitStatus.failed.rawValue)
         }
     }

@@ -18,12 +18,16 @@ final class ProgressDisplay: Sendable {
         var finished = 0
         /// Bytes of transfers that are over.
         var finishedBytes: UInt64 = 0
+        var finishedMoved: UInt64 = 0
+        /// Bytes that travelled; what an earlier run left there is progress, but no rate.
         var samples: [(time: Instant, bytes: UInt64)] = []
         var isOver = false
     }
 
     /// Bars at most; the total counts them all.
     private static let mostRows = 8
+    /// Columns that numbers leave to a label: `total 1 of 3`.
+    private static let leastLabel = 12
     private static let interval = Interval.milliseconds(100)
     /// Samples that the rate is taken over: five seconds.
     private static let mostSamples = 50
@@ -61,6 +65,7 @@ final class ProgressDisplay: Sendable {
             state.order.removeAll { $0 == number }
             state.finished += 1
             state.finishedBytes += row.progress.bytes
+            state.finishedMoved += row.progress.moved
         }
     }
 
@@ -84,14 +89,14 @@ final class ProgressDisplay: Sendable {
         let width = Terminal.width(of: Output.Channel.errors.rawValue) ?? 80
         state.withLock { state in
             guard !state.isOver else { return }
-            let moving = state.rows.values.reduce(UInt64(0)) { $0 + $1.progress.bytes }
-            state.samples.append((clock.now(), state.finishedBytes + moving))
+            let moved = state.rows.values.reduce(state.finishedMoved) { $0 + $1.progress.moved }
+            state.samples.append((clock.now(), moved))
             if state.samples.count > Self.mostSamples { state.samples.removeFirst() }
             var lines = state.order.prefix(Self.mostRows).compactMap { state.rows[$0] }.map {
                 bar($0.label, $0.progress.bytes, of: $0.progress.total, rate: nil, width)
             }
             let label = "total \(state.finished) of \(count)"
-            let done = state.finishedBytes + moving
+            let done = state.rows.values.reduce(state.finishedBytes) { $0 + $1.progress.bytes }
             lines.append(bar(label, done, of: total, rate: rate(of: state), width))
             let text = erase(&state) + lines.map { $0 + "\n" }.joined()
             state.drawn = lines.count
@@ -115,21 +120,38 @@ final class ProgressDisplay: Sendable {
     private func bar(
         _ label: String, _ bytes: UInt64, of total: UInt64?, rate: Double?, _ width: Int
     ) -> String {
-        var columns = padded(Amount.bytes(bytes), 10)
-        var share: Double?
-        if let total {
-            share = total == 0 ? 1 : min(1, Double(bytes) / Double(total))
-            columns = padded("\(Int((share ?? 0) * 100)) %", 6) + columns
+        let share = total.map { $0 == 0 ? 1 : min(1, Double(bytes) / Double($0)) }
+        var columns = [Column(text: padded(Amount.bytes(bytes), 10), worth: 1)]
+        if let share {
+            columns.insert(Column(text: padded("\(Int(share * 100)) %", 6), worth: 3), at: 0)
         }
         if let rate {
-            columns += padded(Amount.rate(rate), 13)
+            columns.append(Column(text: padded(Amount.rate(rate), 13), worth: 0))
             if let total, total >= bytes, rate > 0 {
-                columns += padded(Amount.duration(Double(total - bytes) / rate), 9)
+                let left = Amount.duration(Double(total - bytes) / rate)
+                columns.append(Column(text: padded(left, 9), worth: 2))
             }
         }
-        let room = width - columns.count - 1
+        let numbers = fitting(columns, into: width - 1 - Self.leastLabel)
+        let room = width - numbers.count - 1
         let gauge = share.flatMap { room >= 50 ? self.gauge($0, 22) : nil } ?? ""
-        return left(label.safeForTerminal, room - gauge.count) + gauge + columns
+        return left(label.safeForTerminal, room - gauge.count) + gauge + numbers
+    }
+
+    private struct Column {
+        let text: String
+        /// On a narrow terminal, what is worth least goes first.
+        let worth: Int
+    }
+
+    private func fitting(_ columns: [Column], into room: Int) -> String {
+        var columns = columns
+        while columns.reduce(0, { $0 + $1.text.count }) > room,
+            let least = columns.indices.min(by: { columns[$0].worth < columns[$1].worth })
+        {
+            columns.remove(at: least)
+        }
+        return columns.map(\.text).joined()
     }
 
     private func gauge(_ share: Double, _ width: Int) -> String {

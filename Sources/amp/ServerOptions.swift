@@ -1,5 +1,6 @@
 import AMPClient
 import ArgumentParser
+import Synchronization
 
 /// Whom to talk to.
 struct ServerOptions: ParsableArguments {
@@ -36,6 +37,15 @@ struct ServerOptions: ParsableArguments {
 
     /// A client of the store there, which tells on standard error when it connects again.
     func store(policy: RetryPolicy = RetryPolicy()) throws -> StoreClient {
-        try StoreClient(endpoint(), policy: policy) { Output.note("\($0)") }
+        let last = Mutex("")
+        return try StoreClient(endpoint(), policy: policy) { event in
+            // An outage is told once, not with each attempt.
+            let text = "\(event)"
+            let isNews = last.withLock { last in
+                defer { last = text }
+                return last != text
+            }
+            if isNews { Output.note(text) }
+        }
     }
 }

@@ -55,8 +55,10 @@ struct Transfers {
         if options.latency { await probe.end() }
 
         let bytes = transfers.reduce(UInt64(0)) { $0 + $1.progress.bytes }
+        let moved = transfers.reduce(UInt64(0)) { $0 + $1.progress.moved }
         let done = transfers.count - failures
-        await report(done: done, failed: failures + failed, bytes, time, probe)
+        await report(
+            done: done, failed: failures + failed, bytes, moved: moved, time, probe)
         guard failures + failed > 0 else { return }
         throw done == 0 ? ExitStatus.failed : .someFailed
     }
@@ -102,7 +104,8 @@ struct Transfers {
     }
 
     private func report(
-        done: Int, failed: Int, _ bytes: UInt64, _ time: Interval, _ probe: LatencyProbe
+        done: Int, failed: Int, _ bytes: UInt64, moved: UInt64, _ time: Interval,
+        _ probe: LatencyProbe
     ) async {
         let (idle, beside) = (await probe.idle, await probe.beside)
         if options.json {
@@ -122,9 +125,10 @@ struct Transfers {
             Output.note("Ping beside the transfers: \(beside.text)")
         }
         guard Terminal.isTerminal(Output.Channel.errors.rawValue), !options.quiet else { return }
-        let rate = Amount.rate(Double(bytes) / max(time.seconds, 1e-9))
+        let rate = Amount.rate(Double(moved) / max(time.seconds, 1e-9))
         let files = done == 1 ? "1 file" : "\(done) files"
-        Output.note(
-            "\(files), \(Amount.bytes(bytes)) in \(Amount.fixed(time.seconds, 1)) s, \(rate)")
+        let size = Amount.bytes(bytes)
+        let resumed = moved < bytes ? " (\(Amount.bytes(bytes - moved)) of it earlier)" : ""
+        Output.note("\(files), \(size)\(resumed) in \(Amount.fixed(time.seconds, 1)) s, \(rate)")
     }
 }

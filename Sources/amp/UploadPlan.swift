@@ -42,7 +42,7 @@ struct UploadPlan: Sendable {
     private func isTarget(_ last: String, of arguments: [String]) -> Bool {
         guard arguments.count > 1 else { return false }
         if last.hasSuffix("/") { return true }
-        return arguments.count == 2 && (arguments[0] == "-" || status(of: last) == nil)
+        return arguments.count == 2 && (arguments[0] == "-" || !isHere(last))
     }
 
     private mutating func add(_ file: String, target: String?) {
@@ -56,8 +56,11 @@ struct UploadPlan: Sendable {
             case let target? where target.hasSuffix("/"): target + base
             case let target?: target
             }
-        guard let status = status(of: file) else {
-            return problems.append("\(file): no such file or directory")
+        let status: FileStatus
+        do throws(Errno) {
+            status = try self.status(of: file)
+        } catch {
+            return problems.append("\(file): \(error)")
         }
         switch status.kind {
         case .directory: addDirectory(file, as: name)
@@ -98,7 +101,11 @@ struct UploadPlan: Sendable {
                     switch entry.kind {
                     case .directory: waiting.append((path, name))
                     case .regular:
-                        if let status = status(of: path) { addFile(path, as: name, status) }
+                        do throws(Errno) {
+                            addFile(path, as: name, try status(of: path))
+                        } catch {
+                            problems.append("\(path): \(error)")
+                        }
                     case nil, .symbolicLink, .socket, .other:
                         notes.append("\(path): left out; it is neither file nor directory")
                     }
@@ -122,14 +129,19 @@ struct UploadPlan: Sendable {
         return entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
-    /// Of what a path leads to, links followed; nil if nothing is there, or not for us.
-    private func status(of path: String) -> FileStatus? {
+    /// Of what a path leads to, links followed.
+    private func status(of path: String) throws(Errno) -> FileStatus {
+        let file = Descriptor(try kernel.open(path, in: nil, .nonBlocking, mode: 0), of: kernel)
+        return try kernel.status(file.number)
+    }
+
+    /// Whether something of this name is on this machine, be it readable or not.
+    private func isHere(_ path: String) -> Bool {
         do throws(Errno) {
-            let file = Descriptor(
-                try kernel.open(path, in: nil, .nonBlocking, mode: 0), of: kernel)
-            return try kernel.status(file.number)
+            _ = try status(of: path)
+            return true
         } catch {
-            return nil
+            return error != .notFound
         }
     }
 

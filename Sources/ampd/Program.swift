@@ -27,8 +27,18 @@ struct Program {
 
     private func check(_ options: Options) -> Int32 {
         guard load(options) != nil else { return 2 }
-        write("the configuration is good\n", to: 1)
+        let path = options.config ?? Configuration.defaultPath
+        let source = isThere(path) ? path : "no \(path): the defaults hold"
+        write("the configuration is good (\(source))\n", to: 1)
         return 0
+    }
+
+    private func isThere(_ path: String) -> Bool {
+        guard let number = try? kernel.open(path, in: nil, .nonBlocking, mode: 0) else {
+            return false
+        }
+        kernel.close(number)
+        return true
     }
 
     private func limits(_ options: Options) -> Int32 {
